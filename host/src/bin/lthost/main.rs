@@ -1,0 +1,102 @@
+//! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
+
+mod dataset_args;
+mod find;
+mod info;
+mod inspect;
+mod outcome;
+mod picture;
+mod pictures;
+mod plugins;
+mod progress;
+mod run;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+/// Runs user-defined functions over 4D-STEM data: sandboxed WebAssembly plugins, in parallel, in one pass.
+#[derive(Parser)]
+#[command(name = "lthost", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Run(Box<run::Opts>),
+    Info(info::Opts),
+    Inspect(inspect::Opts),
+    Plugins(plugins::Opts),
+    Simulate(simulate::Opts),
+}
+
+/// A mistake in how the program was called: exit 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let result = match &cli.command {
+        Command::Run(opts) => {
+            // The order of `--plugin` and `-p` counts, and only the matches have it.
+            let matches = matches.subcommand_matches("run").expect("it is this subcommand");
+            run::run(opts, matches)
+        }
+        Command::Info(opts) => info::run(opts),
+        Command::Inspect(opts) => inspect::run(opts),
+        Command::Plugins(opts) => plugins::run(opts),
+        Command::Simulate(opts) => simulate::run(opts),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Prints an error and what led to it, on one line as far as they are.
+#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+/// Mistakes in the command line, as opposed to things that fail.
+fn is_usage(error: &anyhow::Error) -> bool {
+    use lthost::{plugin::PluginError, run::RunError};
+    let by_plugin = |error: &PluginError| matches!(error, PluginError::Argument { .. } | PluginError::Unknown { .. });
+    error.chain().any(|cause| {
+        cause.is::<Usage>()
+            || cause.downcast_ref::<PluginError>().is_some_and(by_plugin)
+            || cause.downcast_ref::<RunError>().is_some_and(|error| match error {
+                RunError::Plugin(error) => by_plugin(error),
+                RunError::NoUdf | RunError::DuplicateLabel { .. } | RunError::Label { .. } => true,
+                _ => false,
+            })
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

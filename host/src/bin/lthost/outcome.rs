@@ -1,0 +1,256 @@
+//! What a run gave, for the user: files in the output folder, a summary, or JSON.
+
+use std::{
+    io::Write,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use lthost::{
+    dataset::Dataset,
+    plugin::{CONTRACT, Value},
+    results::{Output, ResultBuffer},
+    run::{Outcome, RunConfig, UdfOutcome, UdfSpec},
+    shape::DtypeKind,
+};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::pictures;
+
+/// A finished run.
+pub(crate) struct Run<'a> {
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) config: &'a RunConfig,
+    pub(crate) specs: &'a [UdfSpec],
+    pub(crate) outcome: &'a Outcome,
+}
+
+impl Run<'_> {
+    /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
+    pub(crate) fn write(&self, output: Output, png: bool, deterministic: bool) -> anyhow::Result<()> {
+        for udf in &self.outcome.udfs {
+            for result in &udf.results {
+                output.stage_result(&udf.label, result)?;
+                if png {
+                    pictures::stage(&output, &udf.label, result, (self.dataset.nav(), self.dataset.sig()))?;
+                }
+            }
+        }
+        let text = serde_json::to_string_pretty(&self.record(deterministic))?;
+        output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
+        Ok(output.commit()?)
+    }
+
+    /// Everything that it takes to repeat the run.
+    fn record(&self, deterministic: bool) -> Json {
+        let dataset = self.dataset;
+        let present = dataset.present();
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let udfs: Vec<Json> =
+            self.outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
+        let roi = self.config.roi.as_ref().map(|roi| {
+            let n_selected = roi.data.iter().filter(|&&byte| byte != 0).count();
+            json!({ "n_selected": n_selected, "sha256": sha256(&roi.data) })
+        });
+        json!({
+            "lthost": env!("CARGO_PKG_VERSION"),
+            "contract": CONTRACT,
+            "finished_unix_s": seconds,
+            "dataset": {
+                "path": dataset.path().display().to_string(),
+                "format": dataset.format(),
+                "nav_shape": dataset.nav().axes(),
+                "sig_shape": dataset.sig().axes(),
+                "dtype": dataset.dtype().name(),
+                "sync_offset": dataset.sync_offset(),
+                "frames_present": [present.start.0, present.end.0],
+                "files": dataset.files().iter().map(|file| json!({
+                    "path": file.path.display().to_string(),
+                    "bytes": file.size,
+                    "modified_unix_s": file.mtime,
+                })).collect::<Vec<_>>(),
+            },
+            "roi": roi,
+            "udfs": udfs,
+            "running": {
+                "workers": self.config.workers,
+                "partitions": self.config.partitions,
+                "tile_bytes": self.config.tile_bytes,
+                "deterministic": deterministic,
+                "max_memory_bytes": self.config.limits.max_memory_bytes,
+                "timeout_s": self.config.limits.timeout.as_secs_f64(),
+            },
+            "stats": self.outcome.stats,
+        })
+    }
+
+    /// A line per result.
+    pub(crate) fn print_summary(&self, dir: Option<&Path>) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for udf in &self.outcome.udfs {
+            writeln!(out, "{} ({} {})", udf.label, udf.manifest.name, udf.manifest.version)?;
+            for result in &udf.results {
+                let unit = if result.unit.is_empty() { String::new() } else { format!(" {}", result.unit) };
+                let what = format!("{:<12} {} {}", result.name, result.dtype, result.shape);
+                match Figures::of(result) {
+                    Some(figures) => writeln!(
+                        out,
+                        "  {what:<36} min {}, mean {}, max {}{unit}",
+                        short(figures.min),
+                        short(figures.mean),
+                        short(figures.max)
+                    )?,
+                    None => writeln!(out, "  {what:<36} no number in it")?,
+                }
+            }
+        }
+        let stats = &self.outcome.stats;
+        let gb = to_f64(stats.n_file_bytes) / 1e9;
+        let speed = gb / stats.seconds.max(1e-9);
+        let (frames, workers) = (stats.n_frames, stats.n_workers);
+        writeln!(out, "{frames} frames, {gb:.3} GB in {:.3} s, {speed:.2} GB/s with {workers} workers", stats.seconds)?;
+        if let Some(dir) = dir {
+            writeln!(out, "results are in {}", dir.display())?;
+        }
+        Ok(())
+    }
+
+    /// What a script needs.
+    pub(crate) fn print_json(&self, dir: Option<&Path>) -> anyhow::Result<()> {
+        let udfs: Vec<Json> = self
+            .outcome
+            .udfs
+            .iter()
+            .map(|udf| {
+                let results: Vec<Json> =
+                    udf.results.iter().map(|result| summary(result, dir.map(|dir| dir.join(&udf.label)))).collect();
+                json!({ "label": udf.label, "plugin": udf.manifest.name, "version": udf.manifest.version, "results": results })
+            })
+            .collect();
+        let output = dir.map(|dir| dir.display().to_string());
+        let all = json!({ "output": output, "udfs": udfs, "stats": self.outcome.stats });
+        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
+        Ok(())
+    }
+}
+
+fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {
+    let facts = spec.plugin.facts();
+    let parameters: serde_json::Map<String, Json> =
+        udf.parameters.iter().map(|(name, value)| (name.clone(), record_value(value))).collect();
+    let results: Vec<Json> = udf
+        .results
+        .iter()
+        .map(|result| {
+            json!({
+                "name": result.name,
+                "kind": result.kind,
+                "dtype": result.dtype.name(),
+                "shape": result.shape.axes(),
+                "unit": result.unit,
+                "doc": result.doc,
+            })
+        })
+        .collect();
+    json!({
+        "label": udf.label,
+        "name": udf.manifest.name,
+        "version": udf.manifest.version,
+        "plugin": facts.origin,
+        "sha256": facts.sha256,
+        "contract": facts.contract,
+        "parameters": parameters,
+        "input_dtype": udf.input_dtype.name(),
+        "results": results,
+    })
+}
+
+/// A parameter's value; an array by its hash.
+pub(crate) fn record_value(value: &Value) -> Json {
+    match value {
+        Value::Absent => Json::Null,
+        Value::Flag(flag) => json!(flag),
+        Value::Integer(number) => json!(number),
+        // JSON has no infinity.
+        Value::Number(number) if !number.is_finite() => json!(number.to_string()),
+        Value::Number(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Dtype(dtype) => json!(dtype.name()),
+        Value::Array(array) => {
+            json!({ "dtype": array.dtype.name(), "shape": array.shape.axes(), "sha256": sha256(&array.data) })
+        }
+    }
+}
+
+fn summary(result: &ResultBuffer, dir: Option<std::path::PathBuf>) -> Json {
+    let file = dir.map(|dir| dir.join(format!("{}.npy", result.name)).display().to_string());
+    let figures = Figures::of(result);
+    let finite = |pick: fn(&Figures) -> f64| figures.as_ref().map(pick).filter(|number| number.is_finite());
+    json!({
+        "name": result.name,
+        "kind": result.kind,
+        "dtype": result.dtype.name(),
+        "shape": result.shape.axes(),
+        "unit": result.unit,
+        "doc": result.doc,
+        "file": file,
+        "min": finite(|figures| figures.min),
+        "max": finite(|figures| figures.max),
+        "mean": finite(|figures| figures.mean),
+        "sum": finite(|figures| figures.sum),
+        "n_nan": figures.as_ref().map_or(result.shape.size(), |figures| figures.n_nan),
+    })
+}
+
+/// Figures of a result; of complex numbers their magnitude. NaN is left out.
+struct Figures {
+    min: f64,
+    max: f64,
+    mean: f64,
+    sum: f64,
+    n_nan: u64,
+}
+
+impl Figures {
+    /// None if there is no number in it.
+    fn of(result: &ResultBuffer) -> Option<Self> {
+        let (mut min, mut max, mut sum) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
+        let (mut n, mut n_nan) = (0_u64, 0_u64);
+        let values = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
+        for value in values {
+            if value.is_nan() {
+                n_nan += 1;
+                continue;
+            }
+            n += 1;
+            min = min.min(value);
+            max = max.max(value);
+            sum += value;
+        }
+        (n > 0).then(|| Self { min, max, mean: sum / to_f64(n), sum, n_nan })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
+fn to_f64(n: u64) -> f64 {
+    n as f64
+}
+
+/// A number in few characters.
+fn short(number: f64) -> String {
+    let magnitude = number.abs();
+    if number == 0.0 || (1e-3..1e7).contains(&magnitude) {
+        let text = format!("{number:.4}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    format!("{number:.4e}")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}

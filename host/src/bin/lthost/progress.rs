@@ -1,0 +1,76 @@
+//! Progress on stderr: a bar on a terminal, a line now and then elsewhere.
+
+use std::{
+    io::{IsTerminal, stderr},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lthost::run::Progress;
+
+/// How often a line is printed where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// Shows how far a run is.
+pub(crate) enum Display {
+    Quiet,
+    Bar(ProgressBar),
+    Lines { last: Instant },
+}
+
+impl Display {
+    pub(crate) fn new(quiet: bool) -> Self {
+        if quiet {
+            return Self::Quiet;
+        }
+        if !stderr().is_terminal() {
+            return Self::Lines { last: Instant::now() };
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {msg}, {eta} left");
+        bar.set_style(style.expect("the template is valid"));
+        Self::Bar(bar)
+    }
+
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        match self {
+            Self::Quiet => {}
+            Self::Bar(bar) => {
+                bar.set_length(progress.n_frames);
+                bar.set_position(progress.n_frames_done);
+                bar.set_message(format!("{:.2} GB/s", speed(progress)));
+            }
+            Self::Lines { last } => {
+                if last.elapsed() >= LINE_EVERY {
+                    *last = Instant::now();
+                    print_line(progress);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
+fn print_line(progress: &Progress) {
+    let left = left(progress).map(|left| format!(", {:.0} s left", left.as_secs_f64())).unwrap_or_default();
+    eprintln!("{}/{} frames, {:.2} GB/s{left}", progress.n_frames_done, progress.n_frames, speed(progress));
+}
+
+/// GB/s of file bytes.
+#[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+fn speed(progress: &Progress) -> f64 {
+    progress.n_file_bytes_done as f64 / 1e9 / progress.elapsed.as_secs_f64().max(1e-9)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown in seconds")]
+fn left(progress: &Progress) -> Option<Duration> {
+    let todo = progress.n_frames.saturating_sub(progress.n_frames_done) as f64;
+    let rate = progress.n_frames_done as f64 / progress.elapsed.as_secs_f64().max(1e-9);
+    Duration::try_from_secs_f64(todo / rate).ok()
+}

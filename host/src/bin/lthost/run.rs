@@ -1,0 +1,281 @@
+//! `lthost run`: plugins over a data set, in one pass.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::ArgMatches;
+use lthost::{
+    plugin::{Argument, Cancel, Engine, Limits, LogLevel, LogLine, Logger},
+    results::Output,
+    run::{Observer, RunConfig, UdfSpec},
+    shape::{Array, npy},
+};
+
+use crate::{
+    Usage,
+    dataset_args::{DatasetArgs, key_value},
+    find, outcome,
+    progress::Display,
+};
+
+/// Run plugins over a data set, all in one pass
+///
+/// Results are the same bits for any number of workers.
+///
+/// Examples:
+///   lthost run --plugin sum --plugin sumsig --dataset scan.hdr -o out
+///   lthost run --plugin com -p cy=63.5 -p cx=64 --dataset scan.npy -o out --png
+///   lthost run --plugin bf=masks -p factors=@bf.npy --dataset scan.mib --nav-shape 128,128
+///   lthost run --plugin my_udf.wasm --dataset scan.raw --dtype u16 --nav-shape 64,64 --sig-shape 256,256
+///
+/// Exit status: 0 done, 1 failed, 2 called wrongly, 3 partial results.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Opts {
+    /// Plugin to run: a name (see `lthost plugins`) or a .wasm file; LABEL=PLUGIN names its results; may be repeated
+    #[arg(long, value_name = "NAME|FILE", required = true)]
+    plugin: Vec<String>,
+    /// Parameter of the --plugin before it: JSON, a bare word, or @file.npy; may be repeated
+    #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", value_parser = key_value, allow_hyphen_values = true)]
+    param: Vec<(String, String)>,
+    #[command(flatten)]
+    dataset: DatasetArgs,
+    /// Frames to use: a boolean .npy of the scan's shape
+    #[arg(long, value_name = "FILE")]
+    roi: Option<PathBuf>,
+    /// Folder for the results: DIR/LABEL/BUFFER.npy and DIR/run.json; without it a summary is printed
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Also write pictures of the results, DIR/LABEL/BUFFER.png
+    #[arg(long, requires = "output")]
+    png: bool,
+    /// Print a summary of the results as JSON on stdout
+    #[arg(long)]
+    json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    running: RunningArgs,
+}
+
+/// How to run.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Running")]
+struct RunningArgs {
+    /// Worker threads [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Number of partitions [default: by the size of the data set]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    partitions: Option<u64>,
+    /// Size of a tile
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    tile_bytes: Option<u64>,
+    /// Make results the same bits on any machine, at some cost in speed
+    #[arg(long)]
+    deterministic: bool,
+    /// Memory that one plugin instance may use, like 512M or 2G [default: 1G]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_memory: Option<u64>,
+    /// Size of all buffers of one plugin [default: 8G]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_result_bytes: Option<u64>,
+    /// Size of a plugin file [default: 64M]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_plugin_bytes: Option<u64>,
+    /// How long one call into a plugin may take [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
+    let config = opts.running.config(opts.roi.as_deref().map(read_array).transpose()?)?;
+    let engine = Engine::new(opts.running.deterministic)?;
+    let specs = specs(opts, matches, &engine, &config.limits)?;
+    let dataset = opts.dataset.open()?;
+    let output = opts.output.as_deref().map(Output::create).transpose()?;
+    let cancel = Cancel::default();
+    cancel_on_signal(&cancel)?;
+    let mut display = Display::new(opts.quiet);
+    let (logger, held_back) = logger();
+    let observer = Observer { progress: &mut |progress| display.show(progress), logger };
+    let ran = lthost::run::run(&dataset, &specs, &config, &cancel, observer);
+    display.finish();
+    print_held_back(&held_back, ran.as_ref().err());
+    let outcome = ran?;
+    let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, outcome: &outcome };
+    let dir = match output {
+        Some(output) => {
+            let dir = output.dir().to_owned();
+            run.write(output, opts.png, opts.running.deterministic)?;
+            Some(dir)
+        }
+        None => None,
+    };
+    if opts.json { run.print_json(dir.as_deref()) } else { run.print_summary(dir.as_deref()) }
+}
+
+impl RunningArgs {
+    fn config(&self, roi: Option<Array>) -> Result<RunConfig, Usage> {
+        let mut limits = Limits::default();
+        if let Some(max_memory) = self.max_memory {
+            limits.max_memory_bytes =
+                usize::try_from(max_memory).map_err(|_| Usage(format!("--max-memory {max_memory} is too large")))?;
+        }
+        limits.max_result_bytes = self.max_result_bytes.unwrap_or(limits.max_result_bytes);
+        limits.max_plugin_bytes = self.max_plugin_bytes.unwrap_or(limits.max_plugin_bytes);
+        limits.timeout = self.timeout.unwrap_or(limits.timeout);
+        let default = RunConfig::default();
+        Ok(RunConfig {
+            workers: self.workers.map_or(default.workers, usize::from),
+            partitions: self.partitions,
+            tile_bytes: self.tile_bytes.unwrap_or(default.tile_bytes),
+            roi,
+            limits,
+        })
+    }
+}
+
+/// The plugins with their parameters: each `-p` belongs to the `--plugin` before it.
+fn specs(opts: &Opts, matches: &ArgMatches, engine: &Engine, limits: &Limits) -> anyhow::Result<Vec<UdfSpec>> {
+    let positions: Vec<usize> = matches.indices_of("plugin").into_iter().flatten().collect();
+    let mut arguments: Vec<Vec<(String, Argument)>> = vec![Vec::new(); positions.len()];
+    for ((key, value), at) in opts.param.iter().zip(matches.indices_of("param").into_iter().flatten()) {
+        let Some(owner) = positions.iter().rposition(|&position| position < at) else {
+            return Err(Usage(format!("-p {key}={value} stands before any --plugin: put it after its own")).into());
+        };
+        arguments[owner].push((key.clone(), argument(value).with_context(|| format!("-p {key}={value}"))?));
+    }
+    opts.plugin
+        .iter()
+        .zip(arguments)
+        .map(|(plugin, arguments)| {
+            let (label, plugin) = split_label(plugin);
+            Ok(UdfSpec { label, plugin: find::find(plugin)?.load(engine, limits)?, arguments })
+        })
+        .collect()
+}
+
+/// `LABEL=PLUGIN`; a `=` further on may be part of a path.
+fn split_label(plugin: &str) -> (Option<String>, &str) {
+    match plugin.split_once('=') {
+        Some((label, rest)) if !label.contains(['/', '.']) => (Some(label.to_owned()), rest),
+        _ => (None, plugin),
+    }
+}
+
+/// JSON, `@file.npy`, or a bare word.
+fn argument(value: &str) -> anyhow::Result<Argument> {
+    if let Some(path) = value.strip_prefix('@') {
+        return Ok(Argument::Array(read_array(path.as_ref())?));
+    }
+    let word = || serde_json::Value::String(value.to_owned());
+    Ok(Argument::Json(serde_json::from_str(value).unwrap_or_else(|_| word())))
+}
+
+fn read_array(path: &std::path::Path) -> anyhow::Result<Array> {
+    Ok(npy::read(path)?)
+}
+
+/// Ctrl-C ends the run in order; a second one ends the program.
+fn cancel_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
+    let cancel = cancel.clone();
+    let handle = move || {
+        if cancel.is_cancelled() {
+            std::process::exit(1);
+        }
+        cancel.cancel();
+    };
+    ctrlc::set_handler(handle).context("signals can't be handled")
+}
+
+/// Messages of plugins that are held back until it is known whether they are part of an error.
+type HeldBack = Arc<Mutex<Vec<LogLine>>>;
+
+/// Prints what plugins log, but for errors: a panic's message is shown with the error that follows it.
+fn logger() -> (Logger, HeldBack) {
+    let held_back = HeldBack::default();
+    let keep = held_back.clone();
+    let logger: Logger = Arc::new(move |line: LogLine| {
+        if line.level == LogLevel::Error {
+            keep.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        } else {
+            print_log(&line);
+        }
+    });
+    (logger, held_back)
+}
+
+fn print_held_back(held_back: &HeldBack, error: Option<&lthost::run::RunError>) {
+    let error = error.map(ToString::to_string).unwrap_or_default();
+    for line in held_back.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if !error.contains(&line.message) {
+            print_log(line);
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
+fn print_log(line: &LogLine) {
+    let level = match line.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warning",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    let place = line.place.partition.map(|partition| format!(" (partition {partition})")).unwrap_or_default();
+    eprintln!("{level}: plugin `{}`{place}: {}", line.plugin, line.message);
+}
+
+/// `512M`, `2G`, or a number of bytes.
+fn bytes(text: &str) -> Result<u64, Usage> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'M')) => (&text[..at], 20),
+        Some((at, 'G')) => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let number: u64 =
+        digits.parse().map_err(|_| Usage(format!("{text:?} is no number of bytes, write it like 512M or 2G")))?;
+    number.checked_mul(1 << shift).ok_or_else(|| Usage(format!("{text:?} is too large")))
+}
+
+fn seconds(text: &str) -> Result<Duration, Usage> {
+    let number: f64 = text.parse().map_err(|_| Usage(format!("{text:?} is no number of seconds")))?;
+    match Duration::try_from_secs_f64(number) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(Usage(format!("{text:?} is no possible time"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_json_or_words() {
+        assert_eq!(argument("1.5").unwrap(), Argument::Json(1.5.into()));
+        assert_eq!(argument("float32").unwrap(), Argument::Json("float32".into()));
+        assert_eq!(argument("true").unwrap(), Argument::Json(true.into()));
+        assert!(argument("@/nonexistent.npy").is_err());
+    }
+
+    #[test]
+    fn labels_stand_before_the_plugin() {
+        assert_eq!(split_label("bf=masks"), (Some("bf".to_owned()), "masks"));
+        assert_eq!(split_label("./a=b.wasm"), (None, "./a=b.wasm"));
+        assert_eq!(split_label("masks"), (None, "masks"));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("2G").unwrap(), 2 << 30);
+        assert_eq!(bytes("17").unwrap(), 17);
+        assert!(bytes("G").is_err() && bytes("").is_err() && bytes("99999999999G").is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! Buffers: what a UDF declares, and what a partition hands back. Pure.
+
+mod declaration;
+mod emission;
+
+pub use declaration::{Declaration, DeclarationError, Kind, Merge, Usage, check_declarations};
+pub(crate) use emission::{Emission, Piece};
+pub use emission::{Partial, PartitionRange};

@@ -1,0 +1,310 @@
+//! Pixels as a Medipix3 chip sends them (`R64`): counters of 1, 6, 12 or 24 bits in 8-byte words, most significant byte
+//! first, whose pixels run from the least significant end; four chips in one row of the file for a 2x2 detector. Pure.
+
+use std::ops::Range;
+
+use crate::shape::Dtype;
+
+/// How the pixels of a frame are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packing {
+    depth: Depth,
+    /// Rows of the image.
+    rows: usize,
+    /// Columns of the image.
+    cols: usize,
+    chips: Chips,
+}
+
+/// Bits of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    One,
+    Six,
+    Twelve,
+    /// All high halves of a frame come before all low halves, each packed as twelve bits are.
+    TwentyFour,
+}
+
+/// How many chips see the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chips {
+    Single,
+    /// 2x2: a row of the file is a row of the bottom right, bottom left, top right and top left chip; the bottom ones
+    /// are mounted upside down.
+    Quad,
+}
+
+impl Packing {
+    /// `width` and `height` are those of the header: of the file's rows, not of the image. The error says what is
+    /// wrong with them.
+    pub(super) fn new(bits: u64, width: usize, height: usize, chips: Chips) -> Result<Self, String> {
+        let depth = match bits {
+            1 => Depth::One,
+            6 => Depth::Six,
+            12 => Depth::Twelve,
+            24 => Depth::TwentyFour,
+            _ => return Err(format!("raw data with counters of {bits} bits are not supported (known: 1, 6, 12, 24)")),
+        };
+        // The header counts the two halves of a pixel as two pixels.
+        let halves = if depth == Depth::TwentyFour { 2 } else { 1 };
+        let across = match chips {
+            Chips::Single => 1,
+            Chips::Quad => 4,
+        };
+        let word = depth.pixels_per_word();
+        if width == 0 || height == 0 || !width.is_multiple_of(halves * across * word) {
+            return Err(format!(
+                "{width} x {height} pixels with {bits} bits on {across} chips don't fill whole words of {word} pixels"
+            ));
+        }
+        let (cols, rows) = match chips {
+            Chips::Single => (Some(width / halves), Some(height)),
+            Chips::Quad => (Some(width / halves / 2), height.checked_mul(2)),
+        };
+        let (Some(cols), Some(rows)) = (cols, rows) else {
+            return Err(format!("{width} x {height} pixels are too many"));
+        };
+        Ok(Self { depth, rows, cols, chips })
+    }
+
+    /// What a pixel becomes.
+    pub(super) fn dtype(self) -> Dtype {
+        match self.depth {
+            Depth::One | Depth::Six => Dtype::U8,
+            Depth::Twelve => Dtype::U16,
+            Depth::TwentyFour => Dtype::U32,
+        }
+    }
+
+    /// Rows and columns of the image.
+    pub(super) fn image(self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// Bytes of a frame in the file, if they can be counted.
+    pub(super) fn frame_bytes(self) -> Option<usize> {
+        let n_pixels = self.rows.checked_mul(self.cols)?;
+        Some(match self.depth {
+            Depth::One => n_pixels / 8,
+            Depth::Six => n_pixels,
+            Depth::Twelve => n_pixels.checked_mul(2)?,
+            Depth::TwentyFour => n_pixels.checked_mul(4)?,
+        })
+    }
+
+    /// Gives `sink` the pixels `sig` of `frame`, in order and row by row, as little-endian numbers.
+    ///
+    /// `row` is room for a row of the image; what it holds doesn't matter.
+    pub(super) fn decode(self, frame: &[u8], sig: Range<usize>, row: &mut Vec<u8>, mut sink: impl FnMut(&[u8])) {
+        let size = self.dtype().size();
+        row.resize(self.cols * size, 0);
+        let mut pixel = sig.start;
+        while pixel < sig.end {
+            let (y, x) = (pixel / self.cols, pixel % self.cols);
+            let end = self.cols.min(x + sig.end - pixel);
+            self.decode_row(frame, y, row);
+            sink(&row[x * size..end * size]);
+            pixel += end - x;
+        }
+    }
+
+    fn decode_row(self, frame: &[u8], y: usize, row: &mut [u8]) {
+        match self.chips {
+            Chips::Single => self.unpack(frame, y * self.cols, Way::Forward, row),
+            Chips::Quad => {
+                let chip = self.cols / 2;
+                let (left, right) = row.split_at_mut(chip * self.dtype().size());
+                if y < self.rows / 2 {
+                    let start = y * 4 * chip;
+                    self.unpack(frame, start + 3 * chip, Way::Forward, left);
+                    self.unpack(frame, start + 2 * chip, Way::Forward, right);
+                } else {
+                    let start = (self.rows - 1 - y) * 4 * chip;
+                    self.unpack(frame, start + chip, Way::Backward, left);
+                    self.unpack(frame, start, Way::Backward, right);
+                }
+            }
+        }
+    }
+
+    /// Fills `out` with the pixels of `frame` from the `start`th in the file's order. Both ends are ends of words.
+    fn unpack(self, frame: &[u8], start: usize, way: Way, out: &mut [u8]) {
+        let per_word = self.depth.pixels_per_word();
+        let range = start / per_word..start / per_word + out.len() / self.dtype().size() / per_word;
+        let (words, _) = frame.as_chunks::<8>();
+        match self.depth {
+            Depth::One => each(words[range].iter(), way, out, |word| bits(swapped(*word)), |word| bits(turned(*word))),
+            Depth::Six => each(words[range].iter(), way, out, |word| swapped(*word), |word| *word),
+            Depth::Twelve => each(words[range].iter(), way, out, |word| swapped(*word), |word| pairs_swapped(*word)),
+            Depth::TwentyFour => {
+                let (high, low) = words.split_at(words.len() / 2);
+                let halves = high[range.clone()].iter().zip(&low[range]);
+                let forward = |(high, low): (&Word, &Word)| joined(swapped(*high), swapped(*low));
+                let backward = |(high, low): (&Word, &Word)| joined(pairs_swapped(*high), pairs_swapped(*low));
+                each(halves, way, out, forward, backward);
+            }
+        }
+    }
+}
+
+/// Eight bytes of a file: 64, 8 or 4 pixels, the last one first.
+type Word = [u8; 8];
+
+/// In which order the pixels of a row are wanted.
+#[derive(Clone, Copy)]
+enum Way {
+    /// As in the file.
+    Forward,
+    /// From the last to the first.
+    Backward,
+}
+
+/// Fills `out` with the pixels of each of the `words`, from the last one to the first if they are wanted backwards.
+fn each<W, const N: usize>(
+    words: impl Iterator<Item = W>,
+    way: Way,
+    out: &mut [u8],
+    forward: impl Fn(W) -> [u8; N],
+    backward: impl Fn(W) -> [u8; N],
+) {
+    let (out, _) = out.as_chunks_mut::<N>();
+    match way {
+        Way::Forward => words.zip(out).for_each(|(word, out)| *out = forward(word)),
+        Way::Backward => {
+            // Two loops that vectorise are faster than one that doesn't.
+            words.zip(out.iter_mut()).for_each(|(word, out)| *out = backward(word));
+            out.reverse();
+        }
+    }
+}
+
+impl Depth {
+    fn pixels_per_word(self) -> usize {
+        match self {
+            Self::One => 64,
+            Self::Six => 8,
+            Self::Twelve | Self::TwentyFour => 4,
+        }
+    }
+}
+
+/// The pixels of a word in order, and little-endian; or 64 of them as bits, least significant first.
+fn swapped(word: Word) -> Word {
+    u64::from_be_bytes(word).to_le_bytes()
+}
+
+/// As [`swapped`], for 64 pixels from the last to the first.
+fn turned(word: Word) -> Word {
+    u64::from_be_bytes(word).reverse_bits().to_le_bytes()
+}
+
+/// As [`swapped`], for four pixels from the last to the first: that is how the file has them, but big-endian.
+fn pairs_swapped(word: Word) -> Word {
+    let word = u64::from_le_bytes(word);
+    let even = 0x00FF_00FF_00FF_00FF;
+    (((word & even) << 8) | ((word >> 8) & even)).to_le_bytes()
+}
+
+/// One byte per bit, the least significant bit of the first byte first.
+fn bits(bytes: Word) -> [u8; 64] {
+    let mut out = [0; 64];
+    for (byte, out) in bytes.into_iter().zip(out.as_chunks_mut::<8>().0) {
+        // Eight copies of the byte, of which each keeps another bit; adding 127 carries any bit into the highest one.
+        let spread = (u64::from(byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+        *out = (((spread + 0x7F7F_7F7F_7F7F_7F7F) >> 7) & 0x0101_0101_0101_0101).to_le_bytes();
+    }
+    out
+}
+
+/// Four pixels from their high and low twelve bits.
+fn joined(high: Word, low: Word) -> [u8; 16] {
+    let mut out = [0; 16];
+    let halves = high.as_chunks::<2>().0.iter().zip(low.as_chunks::<2>().0);
+    for ((high, low), out) in halves.zip(out.as_chunks_mut::<4>().0) {
+        let high = u32::from(u16::from_le_bytes(*high)) << 12;
+        *out = (high | u32::from(u16::from_le_bytes(*low))).to_le_bytes();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packs an image pixel by pixel, straight from the description of the format.
+    fn pack(packing: Packing, image: &[u32]) -> Vec<u8> {
+        let (rows, cols) = packing.image();
+        let mut in_file_order = image.to_vec();
+        if packing.chips == Chips::Quad {
+            let chip = cols / 2;
+            for (at, pixel) in in_file_order.iter_mut().enumerate() {
+                let (y, x) = (at / (4 * chip), at % chip);
+                *pixel = match at % (4 * chip) / chip {
+                    3 => image[y * cols + x],
+                    2 => image[y * cols + chip + x],
+                    1 => image[(rows - 1 - y) * cols + chip - 1 - x],
+                    _ => image[(rows - 1 - y) * cols + cols - 1 - x],
+                };
+            }
+        }
+        let halves = |shift: u32| -> Vec<u8> {
+            let words = in_file_order.chunks_exact(4);
+            words
+                .flat_map(|w| {
+                    w.iter().rev().flat_map(move |p| u16::try_from(p >> shift & 0xFFF).unwrap().to_be_bytes())
+                })
+                .collect()
+        };
+        match packing.depth {
+            Depth::One => {
+                let words = in_file_order.chunks_exact(64);
+                words.flat_map(|w| (0..64).fold(0_u64, |word, i| word | u64::from(w[i]) << i).to_be_bytes()).collect()
+            }
+            Depth::Six => {
+                in_file_order.chunks_exact(8).flat_map(|w| w.iter().rev().map(|p| u8::try_from(*p).unwrap())).collect()
+            }
+            Depth::Twelve => halves(0),
+            Depth::TwentyFour => [halves(12), halves(0)].concat(),
+        }
+    }
+
+    #[test]
+    fn every_depth_and_layout_is_unpacked() {
+        for (bits, halves) in [(1, 1), (6, 1), (12, 1), (24, 2)] {
+            for (chips, width, height) in [(Chips::Single, 128, 5), (Chips::Quad, 256, 3)] {
+                let packing = Packing::new(bits, width * halves, height, chips).unwrap();
+                let mut state = 1_u32;
+                let n_pixels = packing.rows * packing.cols;
+                let image: Vec<u32> = (0..n_pixels)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        state >> (32 - bits)
+                    })
+                    .collect();
+                let frame = pack(packing, &image);
+                assert_eq!(Some(frame.len()), packing.frame_bytes());
+                for sig in [0..n_pixels, 1..n_pixels - 1, 130..131, 127..129, 7..7] {
+                    let mut decoded = Vec::new();
+                    packing.decode(&frame, sig.clone(), &mut Vec::new(), |row| {
+                        decoded.extend(
+                            row.chunks_exact(packing.dtype().size())
+                                .map(|bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))),
+                        );
+                    });
+                    assert_eq!(decoded, image[sig.clone()], "{bits} bits, {chips:?}, {sig:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_that_are_no_whole_words_are_refused() {
+        assert!(Packing::new(1, 96, 4, Chips::Single).is_err());
+        assert!(Packing::new(1, 128, 4, Chips::Quad).is_err());
+        assert!(Packing::new(24, 4, 4, Chips::Single).is_err());
+        assert!(Packing::new(8, 64, 4, Chips::Single).is_err());
+        assert!(Packing::new(6, 0, 4, Chips::Single).is_err());
+        assert!(Packing::new(6, 64, usize::MAX, Chips::Quad).is_err());
+    }
+}

@@ -1,0 +1,318 @@
+//! From what a user gave to what a plugin gets: types, ranges and shapes are checked before anything runs.
+
+use serde_json::Value as Json;
+
+use super::{
+    PluginError,
+    manifest::{Axis, Manifest, Parameter, ParameterType, Value},
+};
+use crate::shape::{Array, Dtype, DtypeKind, Shape};
+
+/// What a user gave for a parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Argument {
+    /// As JSON; a bare word is a text.
+    Json(Json),
+    /// An array, as from a `.npy` file.
+    Array(Array),
+}
+
+/// The data set's shape, against which arrays are checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Axes<'a> {
+    pub(crate) nav: &'a Shape,
+    pub(crate) sig: &'a Shape,
+}
+
+/// A value for every declared parameter, in the order of declaration.
+pub(crate) fn resolve(
+    manifest: &Manifest,
+    given: &[(String, Argument)],
+    axes: Axes<'_>,
+) -> Result<Vec<(String, Value)>, PluginError> {
+    let fault = |parameter: &str, reason: String| PluginError::Argument {
+        plugin: manifest.name.clone(),
+        parameter: parameter.to_owned(),
+        reason,
+    };
+    for (i, (name, _)) in given.iter().enumerate() {
+        if !manifest.parameters.iter().any(|parameter| parameter.name == *name) {
+            let known: Vec<&str> = manifest.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+            return Err(fault(name, format!("there is no such parameter: {known}")));
+        }
+        if given[..i].iter().any(|(other, _)| other == name) {
+            return Err(fault(name, "given twice".to_owned()));
+        }
+    }
+    let mut resolved = Vec::new();
+    for parameter in &manifest.parameters {
+        let value = match given.iter().find(|(name, _)| *name == parameter.name) {
+            Some((_, argument)) => {
+                resolve_one(parameter, argument, axes).map_err(|reason| fault(&parameter.name, reason))?
+            }
+            None if parameter.required => {
+                let expected = expected(parameter);
+                return Err(fault(
+                    &parameter.name,
+                    format!("it is required: give {expected} with -p {}=VALUE", parameter.name),
+                ));
+            }
+            None => parameter.default.clone(),
+        };
+        resolved.push((parameter.name.clone(), value));
+    }
+    Ok(resolved)
+}
+
+fn resolve_one(parameter: &Parameter, argument: &Argument, axes: Axes<'_>) -> Result<Value, String> {
+    // JSON's null is the way to say "as if not given".
+    if *argument == Argument::Json(Json::Null) && !parameter.required {
+        return Ok(parameter.default.clone());
+    }
+    let mut reasons = Vec::new();
+    for wanted in &parameter.types {
+        match fit(wanted, argument, axes) {
+            Ok(value) => return check_range(parameter, value),
+            Err(Some(reason)) => reasons.push(reason),
+            Err(None) => {}
+        }
+    }
+    let but = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
+    Err(format!("expected {}, got {}{but}", expected(parameter), describe(argument)))
+}
+
+/// The argument as one type; a reason if it was nearly that.
+fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Value, Option<String>> {
+    match (wanted, argument) {
+        (ParameterType::Flag, Argument::Json(Json::Bool(flag))) => Ok(Value::Flag(*flag)),
+        (ParameterType::Flag, Argument::Json(Json::String(word))) => match word.as_str() {
+            "True" => Ok(Value::Flag(true)),
+            "False" => Ok(Value::Flag(false)),
+            _ => Err(None),
+        },
+        (ParameterType::Integer, Argument::Json(Json::Number(number))) => {
+            number.as_i64().map(Value::Integer).ok_or_else(|| Some(format!("{number} is no whole number of 64 bits")))
+        }
+        (ParameterType::Number, Argument::Json(json)) => real(json).map(Value::Number).ok_or(None),
+        (ParameterType::Text, Argument::Json(Json::String(text))) => Ok(Value::Text(text.clone())),
+        (ParameterType::Dtype, Argument::Json(Json::String(text))) => {
+            text.parse().map(Value::Dtype).map_err(|error: crate::shape::UnknownDtype| Some(error.to_string()))
+        }
+        (ParameterType::Array { dtypes, axes: expected }, argument) => {
+            let array = match argument {
+                Argument::Array(array) => array.clone(),
+                Argument::Json(json @ Json::Array(_)) => nested(json, dtypes).map_err(Some)?,
+                Argument::Json(_) => return Err(None),
+            };
+            let array = as_one_of(array, dtypes).map_err(Some)?;
+            check_axes(expected.as_deref(), &array.shape, axes).map_err(Some)?;
+            Ok(Value::Array(array))
+        }
+        (ParameterType::Aux { .. }, Argument::Array(_) | Argument::Json(Json::Array(_))) => {
+            Err(Some("AUX data are not supported by this version of lthost".to_owned()))
+        }
+        _ => Err(None),
+    }
+}
+
+fn check_range(parameter: &Parameter, value: Value) -> Result<Value, String> {
+    #[expect(clippy::cast_precision_loss, reason = "compared with a limit given as f64")]
+    let number = match value {
+        Value::Integer(number) => Some(number as f64),
+        Value::Number(number) => Some(number),
+        _ => None,
+    };
+    if let Some(number) = number {
+        let unit = if parameter.unit.is_empty() { String::new() } else { format!(" {}", parameter.unit) };
+        if parameter.minimum.is_some_and(|minimum| number < minimum || number.is_nan()) {
+            return Err(format!(
+                "{number} is too small, the smallest is {}{unit}",
+                parameter.minimum.unwrap_or_default()
+            ));
+        }
+        if parameter.maximum.is_some_and(|maximum| number > maximum || number.is_nan()) {
+            return Err(format!(
+                "{number} is too large, the largest is {}{unit}",
+                parameter.maximum.unwrap_or_default()
+            ));
+        }
+    }
+    if let Value::Text(text) = &value
+        && !parameter.choices.is_empty()
+        && !parameter.choices.contains(text)
+    {
+        return Err(format!("`{text}` is none of {}", parameter.choices.join(", ")));
+    }
+    Ok(value)
+}
+
+/// A number; `inf`, `-inf` and `nan` are words in JSON.
+fn real(json: &Json) -> Option<f64> {
+    match json {
+        Json::Number(number) => number.as_f64(),
+        Json::String(word) => match word.as_str() {
+            "inf" | "+inf" | "Infinity" => Some(f64::INFINITY),
+            "-inf" | "-Infinity" => Some(f64::NEG_INFINITY),
+            "nan" | "NaN" => Some(f64::NAN),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Nested JSON lists as an array: i64 if all are whole numbers, bool if all are flags, otherwise f64.
+fn nested(json: &Json, dtypes: &[Dtype]) -> Result<Array, String> {
+    fn flatten<'a>(json: &'a Json, depth: usize, shape: &mut Vec<u64>, flat: &mut Vec<&'a Json>) -> Result<(), String> {
+        let Json::Array(items) = json else {
+            if depth == shape.len() {
+                flat.push(json);
+                return Ok(());
+            }
+            return Err("the nested lists have unequal depths".to_owned());
+        };
+        // The first path down fixes the shape, everything else must agree with it.
+        if flat.is_empty() && depth == shape.len() {
+            shape.push(items.len() as u64);
+        } else if shape.get(depth) != Some(&(items.len() as u64)) {
+            return Err("the nested lists have unequal lengths".to_owned());
+        }
+        items.iter().try_for_each(|item| flatten(item, depth + 1, shape, flat))
+    }
+    let (mut shape, mut flat) = (Vec::new(), Vec::new());
+    flatten(json, 0, &mut shape, &mut flat)?;
+    let shape = Shape::new(shape).map_err(|error| error.to_string())?;
+    if flat.iter().all(|item| item.is_boolean()) && !flat.is_empty() {
+        let data = flat.iter().map(|item| u8::from(item.as_bool() == Some(true))).collect();
+        return Ok(Array { dtype: Dtype::Bool, shape, data });
+    }
+    let wants_floats = !dtypes.is_empty() && dtypes.iter().all(|dtype| dtype.kind() >= DtypeKind::Float);
+    if !wants_floats && let Some(whole) = flat.iter().map(|item| item.as_i64()).collect::<Option<Vec<_>>>() {
+        return Ok(Array { dtype: Dtype::I64, shape, data: bytemuck::cast_slice(&whole).to_vec() });
+    }
+    match flat.iter().map(|item| real(item)).collect::<Option<Vec<_>>>() {
+        Some(numbers) => Ok(Array { dtype: Dtype::F64, shape, data: bytemuck::cast_slice(&numbers).to_vec() }),
+        None => Err("the lists hold something that is no number".to_owned()),
+    }
+}
+
+/// The array as one of `dtypes`: as it is, or widened if no digits are lost.
+fn as_one_of(array: Array, dtypes: &[Dtype]) -> Result<Array, String> {
+    if dtypes.is_empty() || dtypes.contains(&array.dtype) {
+        return Ok(array);
+    }
+    // Whole numbers from JSON are i64, whatever their size: f64 is what a list of numbers means.
+    let fits = |dtype: &&Dtype| array.dtype.fits_in(**dtype) || (array.dtype == Dtype::I64 && **dtype == Dtype::F64);
+    match dtypes.iter().find(fits) {
+        Some(dtype) => {
+            let size = usize::try_from(array.shape.size()).map_err(|_| "too large".to_owned())?;
+            let mut data = vec![0; size * dtype.size()];
+            crate::shape::cast(array.dtype, &array.data, *dtype, &mut data);
+            Ok(Array { dtype: *dtype, shape: array.shape, data })
+        }
+        None => Err(format!("an array of {} can't become {} without loss", array.dtype, {
+            dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or ")
+        })),
+    }
+}
+
+fn check_axes(expected: Option<&[Axis]>, shape: &Shape, axes: Axes<'_>) -> Result<(), String> {
+    let Some(expected) = expected else { return Ok(()) };
+    let mut pattern = Vec::new();
+    for axis in expected {
+        match axis {
+            Axis::Any => pattern.push(None),
+            Axis::Fixed(extent) => pattern.push(Some(*extent)),
+            Axis::Sig => pattern.extend(axes.sig.axes().iter().copied().map(Some)),
+            Axis::Nav => pattern.extend(axes.nav.axes().iter().copied().map(Some)),
+        }
+    }
+    let fits = pattern.len() == shape.n_axes()
+        && pattern.iter().zip(shape.axes()).all(|(want, have)| want.is_none_or(|want| want == *have));
+    if fits {
+        return Ok(());
+    }
+    let pattern: Vec<String> =
+        pattern.iter().map(|want| want.map_or_else(|| "n".to_owned(), |want| want.to_string())).collect();
+    Err(format!("its shape is {shape}, expected ({}) for this data set", pattern.join(", ")))
+}
+
+fn expected(parameter: &Parameter) -> String {
+    parameter.types.iter().map(ParameterType::describe).collect::<Vec<_>>().join(" or ")
+}
+
+fn describe(argument: &Argument) -> String {
+    match argument {
+        Argument::Array(array) => format!("an array of {} of shape {}", array.dtype, array.shape),
+        Argument::Json(Json::String(text)) => format!("the text {text:?}"),
+        Argument::Json(json) => {
+            let text = json.to_string();
+            if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::Capabilities;
+
+    fn check(types: &[ParameterType], json: &str) -> Result<Value, String> {
+        let parameter = Parameter {
+            name: "p".to_owned(),
+            types: types.to_vec(),
+            required: false,
+            default: Value::Absent,
+            minimum: Some(-1.0),
+            maximum: None,
+            choices: Vec::new(),
+            unit: String::new(),
+            doc: String::new(),
+        };
+        let manifest = Manifest {
+            name: "m".to_owned(),
+            version: String::new(),
+            summary: String::new(),
+            authors: Vec::new(),
+            license: String::new(),
+            parameters: vec![parameter],
+            capabilities: Capabilities::default(),
+        };
+        let (nav, sig) = (Shape::new([2, 3]).unwrap(), Shape::new([4, 5]).unwrap());
+        let given = [("p".to_owned(), Argument::Json(serde_json::from_str(json).unwrap()))];
+        let resolved = resolve(&manifest, &given, Axes { nav: &nav, sig: &sig });
+        resolved.map(|values| values[0].1.clone()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_first_type_that_fits_is_taken() {
+        let array = ParameterType::Array { dtypes: vec![Dtype::F64], axes: Some(vec![Axis::Fixed(3), Axis::Fixed(2)]) };
+        let types = [ParameterType::Integer, array];
+        assert_eq!(check(&types, "1"), Ok(Value::Integer(1)));
+        let Ok(Value::Array(array)) = check(&types, "[[1, 2], [3, 4], [5, 6.5]]") else { panic!("no array") };
+        assert_eq!((array.dtype, array.shape.axes()), (Dtype::F64, &[3, 2][..]));
+        assert!(check(&types, "1.5").unwrap_err().contains("expected a whole number or an array of f64"));
+        assert!(check(&types, "[1, 2]").unwrap_err().contains("its shape is (2,), expected (3, 2)"));
+    }
+
+    #[test]
+    fn words_and_ranges() {
+        assert_eq!(check(&[ParameterType::Number], "\"inf\""), Ok(Value::Number(f64::INFINITY)));
+        assert_eq!(check(&[ParameterType::Number], "2"), Ok(Value::Number(2.0)));
+        assert!(check(&[ParameterType::Number], "-2").unwrap_err().contains("too small"));
+        assert!(check(&[ParameterType::Number], "\"x\"").unwrap_err().contains("got the text \"x\""));
+        assert_eq!(check(&[ParameterType::Dtype], "\"float64\""), Ok(Value::Dtype(Dtype::F64)));
+        assert!(check(&[ParameterType::Dtype], "\"float\"").unwrap_err().contains("unknown dtype"));
+        assert_eq!(check(&[ParameterType::Flag], "true"), Ok(Value::Flag(true)));
+        assert_eq!(check(&[ParameterType::Flag], "null"), Ok(Value::Absent));
+    }
+
+    #[test]
+    fn ragged_lists_are_refused() {
+        let any = [ParameterType::Array { dtypes: Vec::new(), axes: None }];
+        for json in ["[[1, 2], [3]]", "[1, [2]]", "[[1], 2]", "[[1], []]", "[\"a\"]"] {
+            assert!(check(&any, json).is_err(), "{json}");
+        }
+    }
+}

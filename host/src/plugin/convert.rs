@@ -1,0 +1,332 @@
+//! Between the contract's types and the host's. What comes from a plugin is a claim: it is checked here.
+
+use super::{
+    bindings::types as wit,
+    error::printable,
+    manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value},
+};
+use crate::{
+    buffer::{Declaration, Kind, Merge, PartitionRange, Usage},
+    shape::{Array, Dtype, Shape},
+};
+
+/// In which dtype a UDF wants its tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputDtype {
+    /// As stored.
+    Native,
+    /// Promoted with this one.
+    AtLeast(Dtype),
+    /// This one.
+    Exactly(Dtype),
+}
+
+/// What one call of `process` gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// Any block of any number of frames.
+    Tile,
+    /// Whole frames.
+    Frame,
+    /// All frames of a partition.
+    Partition,
+}
+
+/// In which form tiles are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TileForm {
+    /// Typed numbers.
+    Dense,
+    /// Bytes.
+    Bytes,
+    /// Sparse rows.
+    Csr,
+    /// No pixels.
+    InHost,
+}
+
+/// How a UDF wants to be fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preferences {
+    /// In which dtype.
+    pub input: InputDtype,
+    /// In which portions.
+    pub granularity: Granularity,
+    /// In which form.
+    pub form: TileForm,
+    /// Frames per tile, at most.
+    pub depth: Option<u64>,
+    /// Bytes per tile.
+    pub total_size: Option<u64>,
+}
+
+const MAX_PARAMETERS: usize = 256;
+const MAX_TEXT: usize = 4000;
+
+pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
+    if !is_plain(&from.name, "_-") {
+        return Err(format!("is named {:?}, which is not made of 1 to 64 letters, digits, `_` and `-`", from.name));
+    }
+    if from.parameters.len() > MAX_PARAMETERS {
+        return Err(format!("declares {} parameters, at most {MAX_PARAMETERS} are allowed", from.parameters.len()));
+    }
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for parameter in from.parameters {
+        let parameter = self::parameter(parameter)?;
+        if parameters.iter().any(|other| other.name == parameter.name) {
+            return Err(format!("declares two parameters `{}`", parameter.name));
+        }
+        parameters.push(parameter);
+    }
+    let has = |flag| from.capabilities.contains(flag);
+    Ok(Manifest {
+        name: from.name,
+        version: printable(&from.version, 64),
+        summary: printable(&from.summary, MAX_TEXT),
+        authors: from.authors.iter().take(100).map(|author| printable(author, 200)).collect(),
+        license: printable(&from.license, 200),
+        parameters,
+        capabilities: Capabilities {
+            preprocess: has(wit::Capabilities::PREPROCESS),
+            merge: has(wit::Capabilities::MERGE),
+            merge_all: has(wit::Capabilities::MERGE_ALL),
+            results: has(wit::Capabilities::RESULTS),
+            update: has(wit::Capabilities::UPDATE),
+        },
+    })
+}
+
+fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
+    if !is_plain(&from.name, "_") {
+        return Err(format!("declares a parameter {:?}, which is not made of letters, digits and `_`", from.name));
+    }
+    let name = from.name;
+    if from.types.is_empty() || from.types.len() > 16 {
+        return Err(format!("declares parameter `{name}` with {} types, expected 1 to 16", from.types.len()));
+    }
+    let context = |what: String| format!("declares parameter `{name}`: {what}");
+    let types = from.types.into_iter().map(parameter_type).collect::<Result<Vec<_>, _>>().map_err(context)?;
+    let default = value(from.default).map_err(context)?;
+    Ok(Parameter {
+        types,
+        required: from.required,
+        default,
+        minimum: from.minimum,
+        maximum: from.maximum,
+        choices: from.choices.iter().take(MAX_PARAMETERS).map(|choice| printable(choice, 200)).collect(),
+        unit: printable(&from.unit, 64),
+        doc: printable(&from.doc, MAX_TEXT),
+        name,
+    })
+}
+
+fn parameter_type(from: wit::ParameterType) -> Result<ParameterType, String> {
+    Ok(match from {
+        wit::ParameterType::Flag => ParameterType::Flag,
+        wit::ParameterType::Integer => ParameterType::Integer,
+        wit::ParameterType::Number => ParameterType::Number,
+        wit::ParameterType::Text => ParameterType::Text,
+        wit::ParameterType::Dtype => ParameterType::Dtype,
+        wit::ParameterType::Array(array) => ParameterType::Array {
+            dtypes: array.dtypes.into_iter().map(dtype).collect(),
+            axes: array.axes.map(|axes| axes.into_iter().map(axis).collect()),
+        },
+        wit::ParameterType::Aux(aux) => ParameterType::Aux {
+            dtype: dtype(aux.dtype),
+            extra_shape: Shape::new(aux.extra_shape).map_err(|error| error.to_string())?,
+        },
+    })
+}
+
+fn axis(from: wit::Axis) -> Axis {
+    match from {
+        wit::Axis::Any => Axis::Any,
+        wit::Axis::Fixed(extent) => Axis::Fixed(extent),
+        wit::Axis::Sig => Axis::Sig,
+        wit::Axis::Nav => Axis::Nav,
+    }
+}
+
+fn value(from: wit::Value) -> Result<Value, String> {
+    Ok(match from {
+        wit::Value::Absent => Value::Absent,
+        wit::Value::Flag(flag) => Value::Flag(flag),
+        wit::Value::Integer(number) => Value::Integer(number),
+        wit::Value::Number(number) => Value::Number(number),
+        wit::Value::Text(text) => Value::Text(printable(&text, MAX_TEXT)),
+        wit::Value::Dtype(name) => Value::Dtype(dtype(name)),
+        wit::Value::Array(array) => Value::Array(self::array(array)?),
+    })
+}
+
+fn array(from: wit::Array) -> Result<Array, String> {
+    let (dtype, data) = values(from.data);
+    let shape = Shape::new(from.shape).map_err(|error| error.to_string())?;
+    if shape.size().checked_mul(dtype.size() as u64) != Some(data.len() as u64) {
+        return Err(format!("an array of shape {shape} and dtype {dtype} has {} bytes", data.len()));
+    }
+    Ok(Array { dtype, shape, data })
+}
+
+fn values(from: wit::Values) -> (Dtype, Vec<u8>) {
+    fn bytes<T: bytemuck::NoUninit>(list: &[T]) -> Vec<u8> {
+        bytemuck::cast_slice(list).to_vec()
+    }
+    match from {
+        wit::Values::Bool(list) => (Dtype::Bool, list.into_iter().map(|byte| u8::from(byte != 0)).collect()),
+        wit::Values::U8(list) => (Dtype::U8, list),
+        wit::Values::U16(list) => (Dtype::U16, bytes(&list)),
+        wit::Values::U32(list) => (Dtype::U32, bytes(&list)),
+        wit::Values::U64(list) => (Dtype::U64, bytes(&list)),
+        wit::Values::I8(list) => (Dtype::I8, bytes(&list)),
+        wit::Values::I16(list) => (Dtype::I16, bytes(&list)),
+        wit::Values::I32(list) => (Dtype::I32, bytes(&list)),
+        wit::Values::I64(list) => (Dtype::I64, bytes(&list)),
+        wit::Values::F32(list) => (Dtype::F32, bytes(&list)),
+        wit::Values::F64(list) => (Dtype::F64, bytes(&list)),
+        wit::Values::C64(list) => (Dtype::C64, bytes(&list)),
+        wit::Values::C128(list) => (Dtype::C128, bytes(&list)),
+    }
+}
+
+pub(super) fn preferences(from: wit::Preferences) -> Preferences {
+    Preferences {
+        input: match from.input {
+            wit::InputDtype::Native => InputDtype::Native,
+            wit::InputDtype::AtLeast(name) => InputDtype::AtLeast(dtype(name)),
+            wit::InputDtype::Exactly(name) => InputDtype::Exactly(dtype(name)),
+        },
+        granularity: match from.granularity {
+            wit::Granularity::Tile => Granularity::Tile,
+            wit::Granularity::Frame => Granularity::Frame,
+            wit::Granularity::Partition => Granularity::Partition,
+        },
+        form: match from.form {
+            wit::TileForm::Dense => TileForm::Dense,
+            wit::TileForm::Bytes => TileForm::Bytes,
+            wit::TileForm::Csr => TileForm::Csr,
+            wit::TileForm::InHost => TileForm::InHost,
+        },
+        depth: from.depth,
+        total_size: from.total_size,
+    }
+}
+
+pub(super) fn declaration(from: wit::Buffer) -> Result<Declaration, String> {
+    let extra_shape = Shape::new(from.extra_shape)
+        .map_err(|error| format!("declares buffer `{}`: {error}", printable(&from.name, 64)))?;
+    Ok(Declaration {
+        kind: match from.kind {
+            wit::Kind::Nav => Kind::Nav,
+            wit::Kind::Sig => Kind::Sig,
+            wit::Kind::Single => Kind::Single,
+        },
+        dtype: dtype(from.dtype),
+        extra_shape,
+        usage: match from.usage {
+            wit::Usage::Result => Usage::Result,
+            wit::Usage::Private => Usage::Private,
+            wit::Usage::ResultOnly => Usage::ResultOnly,
+        },
+        merge: match from.merge {
+            wit::Merge::Assign => Merge::Assign,
+            wit::Merge::Sum => Merge::Sum,
+            wit::Merge::Product => Merge::Product,
+            wit::Merge::Min => Merge::Min,
+            wit::Merge::Max => Merge::Max,
+            wit::Merge::Custom => Merge::Custom,
+        },
+        fill: from.fill,
+        unit: printable(&from.unit, 64),
+        doc: printable(&from.doc, MAX_TEXT),
+        name: from.name,
+    })
+}
+
+pub(super) fn dtype(from: wit::Dtype) -> Dtype {
+    match from {
+        wit::Dtype::Bool => Dtype::Bool,
+        wit::Dtype::U8 => Dtype::U8,
+        wit::Dtype::U16 => Dtype::U16,
+        wit::Dtype::U32 => Dtype::U32,
+        wit::Dtype::U64 => Dtype::U64,
+        wit::Dtype::I8 => Dtype::I8,
+        wit::Dtype::I16 => Dtype::I16,
+        wit::Dtype::I32 => Dtype::I32,
+        wit::Dtype::I64 => Dtype::I64,
+        wit::Dtype::F32 => Dtype::F32,
+        wit::Dtype::F64 => Dtype::F64,
+        wit::Dtype::C64 => Dtype::C64,
+        wit::Dtype::C128 => Dtype::C128,
+    }
+}
+
+pub(super) fn to_dtype(from: Dtype) -> wit::Dtype {
+    match from {
+        Dtype::Bool => wit::Dtype::Bool,
+        Dtype::U8 => wit::Dtype::U8,
+        Dtype::U16 => wit::Dtype::U16,
+        Dtype::U32 => wit::Dtype::U32,
+        Dtype::U64 => wit::Dtype::U64,
+        Dtype::I8 => wit::Dtype::I8,
+        Dtype::I16 => wit::Dtype::I16,
+        Dtype::I32 => wit::Dtype::I32,
+        Dtype::I64 => wit::Dtype::I64,
+        Dtype::F32 => wit::Dtype::F32,
+        Dtype::F64 => wit::Dtype::F64,
+        Dtype::C64 => wit::Dtype::C64,
+        Dtype::C128 => wit::Dtype::C128,
+    }
+}
+
+pub(super) fn to_value(from: &Value) -> wit::Value {
+    match from {
+        Value::Absent => wit::Value::Absent,
+        Value::Flag(flag) => wit::Value::Flag(*flag),
+        Value::Integer(number) => wit::Value::Integer(*number),
+        Value::Number(number) => wit::Value::Number(*number),
+        Value::Text(text) => wit::Value::Text(text.clone()),
+        Value::Dtype(dtype) => wit::Value::Dtype(to_dtype(*dtype)),
+        Value::Array(array) => {
+            wit::Value::Array(wit::Array { shape: array.shape.axes().to_vec(), data: to_values(array) })
+        }
+    }
+}
+
+fn to_values(from: &Array) -> wit::Values {
+    fn list<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(bytes: &[u8]) -> Vec<T> {
+        bytemuck::allocation::pod_collect_to_vec(bytes)
+    }
+    let bytes = &from.data;
+    match from.dtype {
+        Dtype::Bool => wit::Values::Bool(list(bytes)),
+        Dtype::U8 => wit::Values::U8(list(bytes)),
+        Dtype::U16 => wit::Values::U16(list(bytes)),
+        Dtype::U32 => wit::Values::U32(list(bytes)),
+        Dtype::U64 => wit::Values::U64(list(bytes)),
+        Dtype::I8 => wit::Values::I8(list(bytes)),
+        Dtype::I16 => wit::Values::I16(list(bytes)),
+        Dtype::I32 => wit::Values::I32(list(bytes)),
+        Dtype::I64 => wit::Values::I64(list(bytes)),
+        Dtype::F32 => wit::Values::F32(list(bytes)),
+        Dtype::F64 => wit::Values::F64(list(bytes)),
+        Dtype::C64 => wit::Values::C64(list(bytes)),
+        Dtype::C128 => wit::Values::C128(list(bytes)),
+    }
+}
+
+pub(super) fn to_partition(from: &PartitionRange) -> wit::Partition {
+    wit::Partition {
+        index: from.index,
+        frame_start: from.frames.start.0,
+        frame_stop: from.frames.end.0,
+        roi_start: from.roi.start.0,
+        roi_stop: from.roi.end.0,
+    }
+}
+
+/// Whether it is 1 to 64 letters, digits, and characters of `others`.
+fn is_plain(name: &str, others: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+    !name.is_empty() && name.len() <= 64 && name.chars().all(plain)
+}

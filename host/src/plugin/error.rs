@@ -1,0 +1,186 @@
+//! What can go wrong with a plugin, and whose fault it is.
+
+use std::{fmt, ops::Range};
+
+use crate::shape::FrameIdx;
+
+/// Where in a run something happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Number of the partition.
+    pub partition: Option<u64>,
+    /// The frames at hand.
+    pub frames: Option<Range<FrameIdx>>,
+}
+
+/// Which plugin, in which function, where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Name of the plugin, escaped for printing.
+    pub plugin: String,
+    /// Function of the contract.
+    pub function: &'static str,
+    /// Where in the run.
+    pub place: Place,
+}
+
+/// What went wrong with a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// The file can't be read.
+    #[error("plugin `{path}`: can't be read")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No plugin of this name.
+    #[error("no plugin `{name}`: there is no such file, and the plugins known by name are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file is not a plugin that this host runs.
+    #[error("plugin `{plugin}` is refused: {reason}")]
+    Refused {
+        /// Name or path.
+        plugin: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A parameter that the user gave is wrong.
+    #[error("plugin `{plugin}`, parameter `{parameter}`: {reason}")]
+    Argument {
+        /// Name of the plugin.
+        plugin: String,
+        /// The parameter.
+        parameter: String,
+        /// What was expected, and what came.
+        reason: String,
+    },
+    /// The plugin said no.
+    #[error("{call}: {message}{}", list_causes(causes))]
+    Failed {
+        /// Where.
+        call: Call,
+        /// The plugin's message, escaped.
+        message: String,
+        /// What led to it, escaped.
+        causes: Vec<String>,
+    },
+    /// The plugin's code trapped.
+    #[error("{call} trapped: {}{}", message.as_deref().unwrap_or(trap), list_frames(backtrace))]
+    Trapped {
+        /// Where.
+        call: Call,
+        /// What the machine says.
+        trap: String,
+        /// What the plugin itself said last, as a panic does; escaped.
+        message: Option<String>,
+        /// Functions of the plugin, innermost first.
+        backtrace: Vec<String>,
+    },
+    /// The plugin ran too long.
+    #[error("{call} ran past its {limit_s} s for one call (raise --timeout)")]
+    TimedOut {
+        /// Where.
+        call: Call,
+        /// The limit in seconds.
+        limit_s: f64,
+    },
+    /// The plugin wanted more memory than it may have.
+    #[error("{call} needs {wanted_bytes} bytes of memory, at most {limit_bytes} are allowed (raise --max-memory)")]
+    OutOfMemory {
+        /// Where.
+        call: Call,
+        /// What it asked for.
+        wanted_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The plugin did what the contract forbids.
+    #[error("{call} {what}")]
+    BrokeContract {
+        /// Where.
+        call: Call,
+        /// What it did.
+        what: String,
+    },
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The machinery failed.
+    #[error("the WebAssembly engine failed: {message}")]
+    Runtime {
+        /// What it says.
+        message: String,
+    },
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plugin `{}`, `{}`", self.plugin, self.function)?;
+        match (self.place.partition, &self.place.frames) {
+            (Some(partition), Some(frames)) => {
+                write!(f, " (partition {partition}, frames {}..{})", frames.start, frames.end)
+            }
+            (Some(partition), None) => write!(f, " (partition {partition})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Text from a plugin or a file, safe to print: control characters are escaped, and it is cut at `max_chars`.
+pub(crate) fn printable(text: &str, max_chars: usize) -> String {
+    let mut safe = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == max_chars {
+            safe.push('…');
+            break;
+        }
+        // Direction marks could make a message read as something else.
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (c.is_control() && c != '\n') || turns {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+fn list_causes(causes: &[String]) -> String {
+    causes.iter().map(|cause| format!(": {cause}")).collect()
+}
+
+fn list_frames(backtrace: &[String]) -> String {
+    backtrace.iter().map(|frame| format!("\n    at {frame}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\x1b[31mb\u{202e}c", 100), "a\\u{1b}[31mb\\u{202e}c");
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn an_error_says_where() {
+        let call = Call {
+            plugin: "com".to_owned(),
+            function: "process",
+            place: Place { partition: Some(7), frames: Some(FrameIdx(12)..FrameIdx(20)) },
+        };
+        let error = PluginError::TimedOut { call, limit_s: 0.5 };
+        assert_eq!(
+            error.to_string(),
+            "plugin `com`, `process` (partition 7, frames 12..20) ran past its 0.5 s for one call (raise --timeout)"
+        );
+    }
+}

@@ -1,0 +1,484 @@
+//! A plugin at work: an instance in a store of its own, used by one thread, dropped after an error.
+
+use wasmtime::{
+    Store, WasmBacktrace,
+    component::{ComponentNamedList, Func, Instance as WasmInstance, Lift, Lower, ResourceAny},
+};
+
+use super::{
+    Cancel, Limits, Plugin, PluginError,
+    bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
+    convert::{self, Preferences},
+    error::{Call, Place, printable},
+    lower::{self, Fill, Values},
+    manifest::{Manifest, Value},
+    state::{self, Logger, State},
+};
+use crate::{
+    buffer::{Declaration, Emission, Partial, PartitionRange, Piece, Usage},
+    shape::{Dtype, FrameIdx, Roi, Shape},
+    tile::SigBlock,
+};
+
+/// What every instance of a run is made with.
+pub(crate) struct Session {
+    pub(crate) limits: Limits,
+    pub(crate) cancel: Cancel,
+    pub(crate) logger: Logger,
+}
+
+/// The data set, as `create` tells it to a plugin.
+pub(crate) struct Meta<'a> {
+    pub(crate) nav: &'a Shape,
+    pub(crate) sig: &'a Shape,
+    pub(crate) roi: &'a Roi,
+    pub(crate) dtype: Dtype,
+    pub(crate) metadata: &'a [(String, String)],
+}
+
+/// A tile to be processed: where it lies, and who fills it in.
+pub(crate) struct TileInput<'a> {
+    pub(crate) roi_start: u64,
+    /// The frames, ascending.
+    pub(crate) frames: &'a [FrameIdx],
+    pub(crate) block: &'a SigBlock,
+    pub(crate) sig_index: u64,
+    pub(crate) dtype: Dtype,
+    pub(crate) as_bytes: bool,
+    /// Writes the pixels: `(n_frames, ...block)`, little-endian.
+    pub(crate) fill: &'a (dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync),
+}
+
+/// Whoever filled a tile failed, and knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("the data could not be read")]
+pub(crate) struct FillFailed;
+
+/// What `results` made, for each declared buffer: its elements if they were emitted, and its mask.
+pub(crate) type Emitted = Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>;
+
+/// A plugin instance, with a UDF created in it or not yet.
+pub(crate) struct Instance {
+    store: Store<State>,
+    bindings: bindings::Plugin,
+    instance: WasmInstance,
+    version: String,
+    udf: Option<Udf>,
+}
+
+/// The UDF in an instance, with the functions whose arguments are lowered in place.
+struct Udf {
+    resource: ResourceAny,
+    process: Func,
+    merge: Func,
+    merge_all: Func,
+    results: Func,
+}
+
+impl Instance {
+    /// Instantiates a plugin: runs its start functions, nothing else.
+    pub(crate) fn new(plugin: &Plugin, session: &Session) -> Result<Self, PluginError> {
+        let engine = plugin.engine.wasmtime();
+        let name = plugin.facts().origin.clone();
+        let mut state = State::new(name, session.limits.clone(), session.cancel.clone(), session.logger.clone());
+        state.start_call(Place::default());
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| state);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(state::check_deadline);
+        // Without a data set nothing large can come back.
+        store.set_hostcall_fuel(16 << 20);
+        let instantiate = |store: &mut Store<State>| {
+            let linker = state::linker(engine)?;
+            let instance = linker.instantiate(&mut *store, &plugin.component)?;
+            Ok((bindings::Plugin::new(&mut *store, &instance)?, instance))
+        };
+        let (bindings, instance) =
+            instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", error))?;
+        Ok(Self { store, bindings, instance, version: String::new(), udf: None })
+    }
+
+    /// What the plugin says of itself.
+    pub(crate) fn describe(&mut self) -> Result<Manifest, PluginError> {
+        let manifest = self.call("describe", Place::default(), |guest, store| Ok(Ok(guest.call_describe(store)?)))?;
+        let manifest = convert::manifest(manifest).map_err(|what| self.broke("describe", what))?;
+        self.store.data_mut().plugin.clone_from(&manifest.name);
+        self.version.clone_from(&manifest.version);
+        Ok(manifest)
+    }
+
+    /// Creates the UDF, for a worker or for the main thread.
+    pub(crate) fn create(
+        &mut self,
+        arguments: &[(String, Value)],
+        meta: &Meta<'_>,
+        role: Role,
+    ) -> Result<(), PluginError> {
+        let arguments: Vec<wit::Argument> = arguments
+            .iter()
+            .map(|(name, value)| wit::Argument { name: name.clone(), value: convert::to_value(value) })
+            .collect();
+        let meta = wit::Meta {
+            role: match role {
+                Role::Worker => wit::Role::Worker,
+                Role::Main => wit::Role::Main,
+            },
+            nav_shape: meta.nav.axes().to_vec(),
+            sig_shape: meta.sig.axes().to_vec(),
+            n_frames: meta.nav.size(),
+            n_roi_frames: meta.roi.n_selected(),
+            roi: meta.roi.to_mask(),
+            dataset_dtype: convert::to_dtype(meta.dtype),
+            corrected: false,
+            metadata: meta.metadata.to_vec(),
+        };
+        let resource =
+            self.call("create", Place::default(), |guest, store| guest.udf().call_create(store, &arguments, &meta))?;
+        let mut method = |name: &str| {
+            let udf = self.instance.get_export_index(&mut self.store, None, bindings::EXPORT);
+            let method = self.instance.get_export_index(&mut self.store, udf.as_ref(), &format!("[method]udf.{name}"));
+            let func = method.and_then(|method| self.instance.get_func(&mut self.store, method));
+            func.ok_or_else(|| PluginError::Runtime { message: format!("`{name}` vanished from the plugin") })
+        };
+        self.udf = Some(Udf {
+            resource,
+            process: method("process")?,
+            merge: method("merge")?,
+            merge_all: method("merge-all")?,
+            results: method("results")?,
+        });
+        self.check_methods()
+    }
+
+    /// How the UDF wants to be fed.
+    pub(crate) fn preferences(&mut self) -> Result<Preferences, PluginError> {
+        let udf = self.resource();
+        let preferences =
+            self.call("preferences", Place::default(), |guest, store| guest.udf().call_preferences(store, udf))?;
+        Ok(convert::preferences(preferences))
+    }
+
+    /// The declared buffers, as the plugin states them.
+    pub(crate) fn buffers(&mut self, input: Dtype) -> Result<Vec<Declaration>, PluginError> {
+        let udf = self.resource();
+        let buffers = self.call("buffers", Place::default(), |guest, store| {
+            guest.udf().call_buffers(store, udf, convert::to_dtype(input))
+        })?;
+        let declarations: Result<Vec<_>, String> = buffers.into_iter().map(convert::declaration).collect();
+        declarations.map_err(|what| self.broke("buffers", what))
+    }
+
+    /// Allows as many bytes to come back in a call as the declared buffers have.
+    pub(crate) fn expect_bytes(&mut self, n_bytes: u64) {
+        let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
+        self.store.set_hostcall_fuel(n_bytes.saturating_mul(2).saturating_add(16 << 20));
+    }
+
+    /// Initial content of merged buffers.
+    pub(crate) fn preprocess(
+        &mut self,
+        declarations: &[Declaration],
+        (n_rows, sig): (u64, &Shape),
+    ) -> Result<Emitted, PluginError> {
+        let udf = self.resource();
+        self.store.data_mut().emission = Emission::of_preprocess(declarations, n_rows, sig);
+        self.call("preprocess", Place::default(), |guest, store| guest.udf().call_preprocess(store, udf))?;
+        self.finish_emission("preprocess", &Place::default()).map(joined)
+    }
+
+    /// Starts a partition.
+    pub(crate) fn begin(&mut self, partition: &PartitionRange) -> Result<(), PluginError> {
+        let udf = self.resource();
+        self.call("begin", partition_place(partition), |guest, store| {
+            guest.udf().call_begin(store, udf, convert::to_partition(partition))
+        })
+    }
+
+    /// Processes a tile of the current partition.
+    pub(crate) fn process(&mut self, partition: &PartitionRange, tile: &TileInput<'_>) -> Result<(), PluginError> {
+        let frames: Vec<u64> = tile.frames.iter().map(|frame| frame.0).collect();
+        let (first, last) = (frames[0], frames[frames.len() - 1]);
+        let n_frames = frames.len() as u64;
+        let is_run = last - first + 1 == n_frames;
+        let n_bytes = n_frames * tile.block.size * tile.dtype.size() as u64;
+        let n_bytes =
+            usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })?;
+        let filler = |out: &mut [u8]| (tile.fill)(out).map_err(wasmtime::Error::new);
+        let fill = Fill::With(n_bytes, &filler);
+        let tile = lower::Tile {
+            roi_start: tile.roi_start,
+            n_frames,
+            frames: if is_run { lower::Frames::Consecutive(first) } else { lower::Frames::Listed(&frames) },
+            sig_start: tile.block.start,
+            sig_origin: &tile.block.origin,
+            sig_shape: &tile.block.shape,
+            sig_index: tile.sig_index,
+            aux: &[],
+            data: if tile.as_bytes {
+                lower::TileData::Bytes(lower::List::new(fill))
+            } else {
+                lower::TileData::Dense(Values::new(tile.dtype, fill))
+            },
+        };
+        let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
+        let func = self.udf().process;
+        self.call_lowered("process", place, func, |udf| (udf, tile))
+    }
+
+    /// Ends the partition and gives what it emitted.
+    pub(crate) fn end(
+        &mut self,
+        partition: &PartitionRange,
+        declarations: &[Declaration],
+        sig: &Shape,
+    ) -> Result<Partial, PluginError> {
+        let udf = self.resource();
+        let place = partition_place(partition);
+        self.store.data_mut().emission = Emission::of_partial(declarations, partition.n_rows(), sig);
+        self.call("end", place.clone(), |guest, store| guest.udf().call_end(store, udf))?;
+        let buffers = self.finish_emission("end", &place)?.into_iter().map(|(pieces, _)| pieces).collect();
+        Ok(Partial { partition: partition.clone(), buffers })
+    }
+
+    /// Merges partial buffers into the destination's slices; gives the new content of those that merge by `custom`.
+    pub(crate) fn merge(
+        &mut self,
+        declarations: &[Declaration],
+        (dest, partial): (&[&[u8]], &Partial),
+        sig: &Shape,
+    ) -> Result<Emitted, PluginError> {
+        let partition = &partial.partition;
+        let n_rows = partition.n_rows();
+        let wholes: Vec<_> = (0..declarations.len()).map(|i| partial.whole(i)).collect();
+        let src: Vec<&[u8]> = wholes.iter().map(AsRef::as_ref).collect();
+        let (dest_shapes, src_shapes) = (shapes(declarations, n_rows, sig), shapes(declarations, n_rows, sig));
+        let dest = arrays(declarations, &dest_shapes, dest);
+        let src = arrays(declarations, &src_shapes, &src);
+        let place = partition_place(partition);
+        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig);
+        let func = self.udf().merge;
+        let range = convert::to_partition(partition);
+        self.call_lowered("merge", place.clone(), func, |udf| (udf, range, &dest[..], &src[..]))?;
+        self.finish_emission("merge", &place).map(joined)
+    }
+
+    /// Merges all partial buffers at once.
+    pub(crate) fn merge_all(
+        &mut self,
+        declarations: &[Declaration],
+        partials: &[Partial],
+        (n_rows, sig): (u64, &Shape),
+    ) -> Result<Emitted, PluginError> {
+        let wholes: Vec<Vec<_>> =
+            partials.iter().map(|partial| (0..declarations.len()).map(|i| partial.whole(i)).collect()).collect();
+        let all_shapes: Vec<_> =
+            partials.iter().map(|partial| shapes(declarations, partial.partition.n_rows(), sig)).collect();
+        let lowered: Vec<lower::Partial<'_>> = partials
+            .iter()
+            .zip(&wholes)
+            .zip(&all_shapes)
+            .map(|((partial, wholes), shapes)| {
+                let data: Vec<&[u8]> = wholes.iter().map(AsRef::as_ref).collect();
+                lower::Partial {
+                    partition: convert::to_partition(&partial.partition),
+                    buffers: arrays(declarations, shapes, &data),
+                }
+            })
+            .collect();
+        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig);
+        let func = self.udf().merge_all;
+        self.call_lowered("merge-all", Place::default(), func, |udf| (udf, &lowered[..]))?;
+        self.finish_emission("merge-all", &Place::default()).map(joined)
+    }
+
+    /// Makes results from merged buffers.
+    pub(crate) fn results(
+        &mut self,
+        declarations: &[Declaration],
+        (merged, valid): (&[&[u8]], &[u8]),
+        (n_rows, sig): (u64, &Shape),
+    ) -> Result<Emitted, PluginError> {
+        let shapes = shapes(declarations, n_rows, sig);
+        let merged = arrays(declarations, &shapes, merged);
+        self.store.data_mut().emission = Emission::of_results(declarations, n_rows, sig);
+        let func = self.udf().results;
+        self.call_lowered("results", Place::default(), func, |udf| (udf, &merged[..], valid))?;
+        self.finish_emission("results", &Place::default()).map(joined)
+    }
+
+    /// The plugin did what the contract forbids.
+    pub(crate) fn broke(&self, function: &'static str, what: String) -> PluginError {
+        PluginError::BrokeContract { call: self.call_of(function, Place::default()), what: printable(&what, 4000) }
+    }
+
+    fn udf(&self) -> &Udf {
+        self.udf.as_ref().expect("`create` was called")
+    }
+
+    fn resource(&self) -> ResourceAny {
+        self.udf().resource
+    }
+
+    fn call_of(&self, function: &'static str, place: Place) -> Call {
+        Call { plugin: self.store.data().plugin.clone(), function, place }
+    }
+
+    /// Calls a function through the generated bindings.
+    fn call<R>(
+        &mut self,
+        function: &'static str,
+        place: Place,
+        call: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<Result<R, wit::Error>>,
+    ) -> Result<R, PluginError> {
+        self.store.data_mut().start_call(place);
+        let result = call(self.bindings.lthost_udf_udf(), &mut self.store);
+        self.settle(function, result)
+    }
+
+    /// Calls a function whose arguments are lowered in place.
+    fn call_lowered<P: ComponentNamedList + Lower>(
+        &mut self,
+        function: &'static str,
+        place: Place,
+        func: Func,
+        parameters: impl FnOnce(ResourceAny) -> P,
+    ) -> Result<(), PluginError> {
+        let parameters = parameters(self.resource());
+        self.store.data_mut().start_call(place);
+        let result = lower::call(&func, &mut self.store, parameters);
+        self.settle(function, result)
+    }
+
+    fn settle<R>(
+        &mut self,
+        function: &'static str,
+        result: wasmtime::Result<Result<R, wit::Error>>,
+    ) -> Result<R, PluginError> {
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(PluginError::Failed {
+                call: self.call_of(function, self.store.data().place.clone()),
+                message: printable(&error.message, 4000),
+                causes: error.causes.iter().take(16).map(|cause| printable(cause, 1000)).collect(),
+            }),
+            Err(error) => Err(explain(&mut self.store, function, error)),
+        }
+    }
+
+    fn finish_emission(
+        &mut self,
+        function: &'static str,
+        place: &Place,
+    ) -> Result<Vec<(Vec<Piece>, Option<Vec<u8>>)>, PluginError> {
+        let emission = std::mem::take(&mut self.store.data_mut().emission);
+        emission.finish().map_err(|error| PluginError::BrokeContract {
+            call: self.call_of(function, place.clone()),
+            what: error.to_string(),
+        })
+    }
+
+    /// Holds the hand-made argument types against the plugin's, once: calls rely on it.
+    fn check_methods(&mut self) -> Result<(), PluginError> {
+        fn check<P: ComponentNamedList + Lower + 'static, R: ComponentNamedList + Lift + 'static>(
+            func: &Func,
+            store: &Store<State>,
+        ) -> wasmtime::Result<()> {
+            func.typed::<P, R>(store).map(|_| ())
+        }
+        type Outcome = (Result<(), wit::Error>,);
+        let udf = self.udf();
+        check::<(ResourceAny, lower::Tile<'static>), Outcome>(&udf.process, &self.store)
+            .and_then(|()| {
+                check::<
+                    (ResourceAny, wit::Partition, &'static [lower::Array<'static>], &'static [lower::Array<'static>]),
+                    Outcome,
+                >(&udf.merge, &self.store)
+            })
+            .and_then(|()| {
+                check::<(ResourceAny, &'static [lower::Partial<'static>]), Outcome>(&udf.merge_all, &self.store)
+            })
+            .and_then(|()| {
+                check::<(ResourceAny, &'static [lower::Array<'static>], &'static [u8]), Outcome>(
+                    &udf.results,
+                    &self.store,
+                )
+            })
+            .map_err(|error| PluginError::Runtime { message: format!("{error:#}") })
+    }
+}
+
+/// On which thread an instance lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Worker,
+    Main,
+}
+
+fn partition_place(partition: &PartitionRange) -> Place {
+    Place { partition: Some(partition.index), frames: Some(partition.frames.clone()) }
+}
+
+/// Shapes of the buffers that are not result-only.
+fn shapes(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> Vec<Vec<u64>> {
+    let shape = |declaration: &Declaration| {
+        declaration.shape(n_rows, sig).expect("checked with the declarations").axes().to_vec()
+    };
+    declarations.iter().map(shape).collect()
+}
+
+/// The buffers that are not result-only, ready to be lowered.
+fn arrays<'a>(declarations: &[Declaration], shapes: &'a [Vec<u64>], data: &[&'a [u8]]) -> Vec<lower::Array<'a>> {
+    declarations
+        .iter()
+        .zip(shapes)
+        .zip(data)
+        .filter(|((declaration, _), _)| declaration.usage != Usage::ResultOnly)
+        .map(|((declaration, shape), data)| lower::Array {
+            shape,
+            data: Values::new(declaration.dtype, Fill::Slice(data)),
+        })
+        .collect()
+}
+
+/// Pieces of buffers that were emitted whole or not at all, as one.
+fn joined(emitted: Vec<(Vec<Piece>, Option<Vec<u8>>)>) -> Emitted {
+    let join = |pieces: Vec<Piece>| pieces.into_iter().map(|piece| piece.data).reduce(|a, b| [a, b].concat());
+    emitted.into_iter().map(|(pieces, mask)| (join(pieces), mask)).collect()
+}
+
+/// What a failed call means.
+fn explain(store: &mut Store<State>, function: &'static str, error: wasmtime::Error) -> PluginError {
+    let state = store.data_mut();
+    if state.cancel.is_cancelled() {
+        return PluginError::Cancelled;
+    }
+    let call = Call { plugin: state.plugin.clone(), function, place: state.place.clone() };
+    if let Some(what) = state.broken.take() {
+        return PluginError::BrokeContract { call, what };
+    }
+    if state.timed_out {
+        return PluginError::TimedOut { call, limit_s: state.limits.timeout.as_secs_f64() };
+    }
+    if let Some(wanted_bytes) = state.refused_bytes {
+        return PluginError::OutOfMemory { call, wanted_bytes, limit_bytes: state.limits.max_memory_bytes };
+    }
+    let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
+    let message = state.last_error.take();
+    if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
+        return PluginError::Trapped { call, trap: trap.to_string(), message, backtrace };
+    }
+    let what = printable(&format!("failed: {}", error.root_cause()), 2000);
+    PluginError::BrokeContract { call, what }
+}
+
+/// Functions of a backtrace, innermost first, with file and line where the plugin has them.
+fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
+    let describe = |frame: &wasmtime::FrameInfo| {
+        let name = frame.symbols().first().and_then(|symbol| symbol.name()).or(frame.func_name());
+        let name = name.map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
+        let source = frame.symbols().first().and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
+        let line = source.map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
+        printable(&format!("{name}{line}"), 400)
+    };
+    backtrace.frames().iter().take(16).map(describe).collect()
+}

@@ -1,0 +1,206 @@
+//! From a file to a compiled plugin: what is it, which contract was it built for, what does it import?
+
+use std::{fmt::Write as _, io::Read, path::Path, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+
+use super::{Engine, Limits, PluginError, bindings, error::printable};
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT: &str = "lthost:udf@0.1.0";
+
+/// A compiled plugin. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(super) component: wasmtime::component::Component,
+    pub(super) engine: Engine,
+    facts: Arc<Facts>,
+}
+
+/// What can be said of a plugin without running it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Facts {
+    /// Where it came from: a path, or the name of a shipped plugin.
+    pub origin: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub n_bytes: usize,
+    /// `component` or `core module`.
+    pub encoding: &'static str,
+    /// The contract that it was built for, like `lthost:udf@0.1.0`.
+    pub contract: String,
+    /// What it imports, by interface.
+    pub imports: Vec<String>,
+    /// What it exports, by interface.
+    pub exports: Vec<String>,
+}
+
+impl Plugin {
+    /// Reads and compiles the plugin in a file.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError::Unreadable`], and those of [`Plugin::from_bytes`].
+    pub fn from_file(engine: &Engine, path: &Path, limits: &Limits) -> Result<Self, PluginError> {
+        Self::from_bytes(engine, &path.display().to_string(), &read(path, limits)?, limits)
+    }
+
+    /// Compiles the plugin in `bytes`: a component, or a core module that is wrapped into one.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError::Refused`].
+    pub fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
+        let (facts, component) = examine(origin, bytes, limits)?;
+        let refused = |error: wasmtime::Error| refuse(origin, format!("it does not compile: {error:#}"));
+        let component = wasmtime::component::Component::from_binary(engine.wasmtime(), &component).map_err(refused)?;
+        Ok(Self { component, engine: engine.clone(), facts: Arc::new(facts) })
+    }
+
+    /// What can be said of it without running it.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+/// Says what a plugin file is, without compiling or running it.
+///
+/// # Errors
+///
+/// [`PluginError::Unreadable`], [`PluginError::Refused`].
+pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Facts, PluginError> {
+    examine(&path.display().to_string(), &read(path, limits)?, limits).map(|(facts, _)| facts)
+}
+
+/// As [`inspect_file`], of bytes.
+///
+/// # Errors
+///
+/// [`PluginError::Refused`].
+pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Facts, PluginError> {
+    examine(origin, bytes, limits).map(|(facts, _)| facts)
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
+    let unreadable = |source| PluginError::Unreadable { path: path.display().to_string(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that `examine` sees that it is too large.
+    file.take(limits.max_plugin_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Facts, and the bytes of a component that imports nothing but the contract.
+fn examine(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(Facts, Vec<u8>), PluginError> {
+    if bytes.len() as u64 > limits.max_plugin_bytes {
+        let limit = limits.max_plugin_bytes;
+        return Err(refuse(origin, format!("it has more than {limit} bytes (raise --max-plugin-bytes)")));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(refuse(origin, "it is no WebAssembly: the file does not start with `\\0asm`".to_owned()));
+    }
+    let (encoding, component) = match Parser::new(0).parse_all(bytes).next() {
+        Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => ("component", bytes.to_vec()),
+        Some(Ok(Payload::Version { encoding: Encoding::Module, .. })) => ("core module", wrap(origin, bytes)?),
+        Some(Err(error)) => return Err(refuse(origin, format!("it is no valid WebAssembly: {error}"))),
+        _ => return Err(refuse(origin, "it is no valid WebAssembly: there is no header".to_owned())),
+    };
+    let mut validator = wasmparser::Validator::new();
+    validator
+        .validate_all(&component)
+        .map_err(|error| refuse(origin, format!("it is no valid WebAssembly: {error}")))?;
+    let (imports, exports) = interfaces(origin, &component)?;
+    check_world(origin, &imports, &exports)?;
+    let mut sha256 = String::new();
+    for byte in Sha256::digest(bytes) {
+        let _infallible = write!(sha256, "{byte:02x}");
+    }
+    let contract = CONTRACT.to_owned();
+    let origin = printable(origin, 1000);
+    Ok((Facts { origin, sha256, n_bytes: bytes.len(), encoding, contract, imports, exports }, component))
+}
+
+/// Wraps a core module that was built with bindings of the contract into a component.
+fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let is_typed = Parser::new(0).parse_all(module).any(
+        |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type")),
+    );
+    if !is_typed {
+        return Err(refuse(
+            origin,
+            "it is a core module without a `component-type` section, so it was not built for lthost: \
+             build it with the guest SDK, or with bindings of `lthost:udf`"
+                .to_owned(),
+        ));
+    }
+    let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
+    encode().map_err(|error| {
+        let message = printable(&format!("{error:#}"), 2000);
+        refuse(origin, format!("it is a core module that makes no component (WASI is not offered): {message}"))
+    })
+}
+
+/// Names of the imports and exports of a component.
+fn interfaces(origin: &str, component: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> {
+    let invalid = |error: wasmparser::BinaryReaderError| refuse(origin, format!("it is no valid WebAssembly: {error}"));
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(invalid)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    imports.push(printable(import.map_err(invalid)?.name.name, 200));
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    exports.push(printable(export.map_err(invalid)?.name.name, 200));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+/// A plugin exports the contract's interface, and imports nothing else than the contract offers.
+fn check_world(origin: &str, imports: &[String], exports: &[String]) -> Result<(), PluginError> {
+    if !exports.iter().any(|name| name == bindings::EXPORT) {
+        let other = exports.iter().find(|name| name.starts_with("lthost:udf/udf@"));
+        return Err(refuse(
+            origin,
+            match other {
+                Some(name) => format!(
+                    "it was built for another version of the contract: it exports `{name}`, this lthost runs `{}`: \
+                     rebuild it with the guest SDK of this lthost",
+                    bindings::EXPORT
+                ),
+                None => format!(
+                    "it is WebAssembly for another world: it does not export `{}`, but {}",
+                    bindings::EXPORT,
+                    if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+                ),
+            },
+        ));
+    }
+    let offered = [bindings::HOST, bindings::TYPES];
+    let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !offered.contains(name)).collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(refuse(
+        origin,
+        format!(
+            "it imports what lthost does not offer: {} (a plugin may import only `lthost:udf`)",
+            foreign.join(", ")
+        ),
+    ))
+}
+
+fn refuse(origin: &str, reason: String) -> PluginError {
+    PluginError::Refused { plugin: printable(origin, 1000), reason }
+}

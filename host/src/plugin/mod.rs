@@ -1,0 +1,25 @@
+//! Plugins: loading them, running them in a sandbox, and checking everything that they say. Knows no files of data.
+
+mod arguments;
+mod bindings;
+mod convert;
+mod engine;
+mod error;
+mod instance;
+mod limits;
+mod load;
+mod lower;
+mod manifest;
+mod state;
+
+pub use arguments::Argument;
+pub(crate) use arguments::{Axes, resolve};
+pub use convert::{Granularity, InputDtype, Preferences, TileForm};
+pub(crate) use engine::THREAD_STACK;
+pub use engine::{Cancel, Engine};
+pub use error::{Call, Place, PluginError};
+pub(crate) use instance::{Emitted, FillFailed, Instance, Meta, Role, Session, TileInput};
+pub use limits::Limits;
+pub use load::{CONTRACT, Facts, Plugin, inspect_bytes, inspect_file};
+pub use manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value};
+pub use state::{LogLevel, LogLine, Logger};

@@ -1,0 +1,156 @@
+//! Writing results: everything appears whole, or nothing does.
+
+use std::{
+    fs,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::ResultBuffer;
+use crate::shape::{Dtype, npy};
+
+/// An output folder. Files are staged in a hidden folder beside their places, and moved there by [`Output::commit`].
+pub struct Output {
+    dir: PathBuf,
+    // None only while it is dropped.
+    staging: Option<tempfile::TempDir>,
+    made_dir: bool,
+}
+
+/// The output can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("output folder `{}`: can't {action}; nothing of this run was left there", dir.display())]
+pub struct OutputError {
+    /// The folder.
+    pub dir: PathBuf,
+    /// What failed.
+    pub action: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Output {
+    /// Makes the folder if need be, and sees that it can be written: before a long run, not after it.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`].
+    pub fn create(dir: &Path) -> Result<Self, OutputError> {
+        let failed = |action: &str, source| OutputError { dir: dir.to_owned(), action: action.to_owned(), source };
+        let made_dir = !dir.exists();
+        fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".lthost-")
+            .tempdir_in(dir)
+            .map_err(|source| failed("write to it", source))?;
+        Ok(Self { dir: dir.to_owned(), staging: Some(staging), made_dir })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Stages a file: `path` is relative to the folder, `write` gives its content.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`].
+    pub fn stage(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
+        let write_file = || {
+            let staged = self.staging_dir().join(path);
+            if let Some(parent) = staged.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            let mut file = BufWriter::new(fs::File::create(staged)?);
+            write(&mut file)?;
+            file.flush()
+        };
+        write_file().map_err(|source| self.failed(&format!("write `{}`", path.display()), source))
+    }
+
+    /// Stages a result as `LABEL/NAME.npy`, with `LABEL/NAME.mask.npy` beside it if it has a mask.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`].
+    pub fn stage_result(&self, label: &str, result: &ResultBuffer) -> Result<(), OutputError> {
+        let axes = result.shape.axes();
+        let path = Path::new(label).join(format!("{}.npy", result.name));
+        self.stage(&path, |out| npy::write(out, result.dtype, axes, &result.data))?;
+        if let Some(mask) = &result.mask {
+            let path = Path::new(label).join(format!("{}.mask.npy", result.name));
+            self.stage(&path, |out| npy::write(out, Dtype::Bool, axes, mask))?;
+        }
+        Ok(())
+    }
+
+    /// Moves all staged files to their places. Files of an earlier run with the same names are replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`].
+    pub fn commit(mut self) -> Result<(), OutputError> {
+        let mut todo = vec![PathBuf::new()];
+        while let Some(relative) = todo.pop() {
+            let staged = self.staging_dir().join(&relative);
+            let place = self.dir.join(&relative);
+            let step = || -> io::Result<Vec<PathBuf>> {
+                if !staged.is_dir() {
+                    fs::rename(&staged, &place)?;
+                    return Ok(Vec::new());
+                }
+                fs::create_dir_all(&place)?;
+                fs::read_dir(&staged)?.map(|entry| Ok(relative.join(entry?.file_name()))).collect()
+            };
+            let found = step().map_err(|source| self.failed(&format!("make `{}`", relative.display()), source))?;
+            todo.extend(found);
+        }
+        self.made_dir = false;
+        Ok(())
+    }
+
+    fn staging_dir(&self) -> &Path {
+        self.staging.as_ref().expect("it is there until it is dropped").path()
+    }
+
+    fn failed(&self, action: &str, source: io::Error) -> OutputError {
+        OutputError { dir: self.dir.clone(), action: action.to_owned(), source }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.staging = None;
+        if self.made_dir {
+            // Fails if somebody has put something there: then it stays.
+            let _kept_if_used = fs::remove_dir(&self.dir);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_there_before_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::create(&dir.path().join("out")).unwrap();
+        output.stage(Path::new("a/b.txt"), |out| out.write_all(b"x")).unwrap();
+        assert!(!dir.path().join("out/a").exists());
+        output.commit().unwrap();
+        assert_eq!(fs::read(dir.path().join("out/a/b.txt")).unwrap(), b"x");
+        assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_run_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Output::create(dir.path()).unwrap();
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
+        drop(output);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a run failed.
+
+use crate::{dataset::DatasetError, plugin::PluginError, shape::RoiError};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The ROI does not fit the scan.
+    #[error(transparent)]
+    Roi(#[from] RoiError),
+    /// The data can't be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(PluginError),
+    /// Nothing to run.
+    #[error("no UDF is given: there is nothing to run")]
+    NoUdf,
+    /// Two UDFs under one label.
+    #[error("two UDFs have the label `{label}`: give one another with `--plugin LABEL=NAME`")]
+    DuplicateLabel {
+        /// The label.
+        label: String,
+    },
+    /// A label that can't be a folder's name.
+    #[error(
+        "label {label:?} is not made of 1 to 64 letters, digits, `_`, `-` and `.`, beginning with a letter or digit"
+    )]
+    Label {
+        /// The label.
+        label: String,
+    },
+    /// Data that a UDF can't get in the dtype it wants.
+    #[error(
+        "plugin `{plugin}` wants its data as {wanted}, but the data set is {dtype}: complex numbers can't become real"
+    )]
+    Inconvertible {
+        /// The plugin.
+        plugin: String,
+        /// What it wants.
+        wanted: crate::shape::Dtype,
+        /// What there is.
+        dtype: crate::shape::Dtype,
+    },
+    /// A tile that would not fit into a plugin.
+    #[error(
+        "plugin `{plugin}` wants {what} at once, which are {n_bytes} bytes; at most {limit} are possible \
+         (--max-memory, and 4 GiB in any case){hint}"
+    )]
+    TileTooLarge {
+        /// The plugin.
+        plugin: String,
+        /// What it wants.
+        what: &'static str,
+        /// Their size.
+        n_bytes: u64,
+        /// What is possible.
+        limit: u64,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The system gives no threads.
+    #[error("{n_workers} worker threads can't be started: {message}")]
+    Threads {
+        /// How many were wanted.
+        n_workers: usize,
+        /// Why.
+        message: String,
+    },
+    /// A worker ended without a word: a bug of this program.
+    #[error("a worker thread ended before its work was done")]
+    WorkersGone,
+    /// It was cancelled.
+    #[error("interrupted: no results were written")]
+    Cancelled,
+}

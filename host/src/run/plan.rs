@@ -1,0 +1,120 @@
+//! Which frames are processed together, and in which tiles. Depends on the data set, the ROI and the UDFs; never on the
+//! number of workers.
+
+use std::ops::Range;
+
+use super::{RunConfig, RunError, prepare::Prepared};
+use crate::{
+    buffer::PartitionRange,
+    dataset::Dataset,
+    plugin::Granularity,
+    shape::{FrameIdx, Roi, RoiIdx},
+    tile::{TileDemand, Tiling},
+};
+
+/// What is processed, in which portions.
+#[derive(Debug)]
+pub struct Plan {
+    /// Partitions that have frames in the ROI, in order.
+    pub(super) partitions: Vec<PlannedPartition>,
+    /// Tiles for all UDFs that do not want whole partitions.
+    pub(super) tiling: Tiling,
+}
+
+/// A partition and those of its frames that can be read.
+#[derive(Debug)]
+pub(super) struct PlannedPartition {
+    pub(super) range: PartitionRange,
+    /// Its frames that are in the ROI and in the file.
+    pub(super) present: Range<RoiIdx>,
+}
+
+/// A partition has at most about this many bytes of the file: small enough that progress is seen and that the last
+/// partitions keep all workers busy.
+const MAX_PARTITION_BYTES: u64 = 32 << 20;
+/// A data set is cut into this many partitions if it is large enough for that, for many workers to have something to do.
+const ENOUGH_PARTITIONS: u64 = 64;
+/// But no partition is made smaller than this.
+const MIN_PARTITION_BYTES: u64 = 2 << 20;
+
+/// The partitions of a data set as ranges of frames: `n_partitions` of them, or as many as suit its size.
+///
+/// They cover all frames; their sizes differ by at most one frame.
+pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range<FrameIdx>> {
+    let n_frames = dataset.nav().size();
+    let n_bytes = n_frames.saturating_mul(dataset.file_bytes_per_frame());
+    let by_size = n_bytes.div_ceil(MAX_PARTITION_BYTES).max((n_bytes / MIN_PARTITION_BYTES).min(ENOUGH_PARTITIONS));
+    let n = n_partitions.unwrap_or(by_size).clamp(1, n_frames.max(1));
+    let bound = |i: u64| {
+        let frame = u128::from(i) * u128::from(n_frames) / u128::from(n);
+        FrameIdx(u64::try_from(frame).expect("at most the number of frames"))
+    };
+    (0..n).map(|i| bound(i)..bound(i + 1)).collect()
+}
+
+impl Plan {
+    pub(super) fn new(dataset: &Dataset, roi: &Roi, config: &RunConfig, udfs: &[Prepared]) -> Result<Self, RunError> {
+        let in_file = roi.within(&dataset.present());
+        let mut partitions = Vec::new();
+        for (index, frames) in (0..).zip(partition_plan(dataset, config.partitions)) {
+            let selected = roi.within(&frames);
+            if selected.is_empty() {
+                continue;
+            }
+            let start = selected.start.max(in_file.start).min(selected.end);
+            let present = start..selected.end.min(in_file.end).max(start);
+            partitions.push(PlannedPartition { range: PartitionRange { index, frames, roi: selected }, present });
+        }
+        let plan = Self { partitions, tiling: choose_tiling(dataset, config, udfs) };
+        plan.check_sizes(dataset, config, udfs)?;
+        Ok(plan)
+    }
+
+    /// Frames to process.
+    pub(super) fn n_frames(&self) -> u64 {
+        self.partitions.iter().map(PlannedPartition::n_frames).sum()
+    }
+
+    /// Sees that the largest call fits into a plugin's memory, before anything runs.
+    fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
+        let limit = u64::try_from(config.limits.max_memory_bytes).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
+        let sig = dataset.sig().size();
+        let largest_block = self.tiling.blocks.iter().map(|block| block.size).max().unwrap_or(0);
+        let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
+        for udf in udfs {
+            let (what, pixels, hint) = match udf.preferences.granularity {
+                Granularity::Partition => (
+                    "all frames of a partition",
+                    largest_partition.saturating_mul(sig),
+                    "; more partitions (--partitions) make them smaller",
+                ),
+                Granularity::Frame => ("whole frames", largest_block.saturating_mul(self.tiling.depth), ""),
+                Granularity::Tile => ("tiles", largest_block.saturating_mul(self.tiling.depth), ""),
+            };
+            let n_bytes = pixels.saturating_mul(udf.input_dtype.size() as u64);
+            if n_bytes > limit {
+                return Err(RunError::TileTooLarge { plugin: udf.manifest.name.clone(), what, n_bytes, limit, hint });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tiles that suit all UDFs but those that want whole partitions.
+fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
+    let tiled = || udfs.iter().filter(|udf| udf.preferences.granularity != Granularity::Partition);
+    let demand = TileDemand {
+        pixel_bytes: tiled().map(|udf| udf.input_dtype.size() as u64).max().unwrap_or(1),
+        whole_frames: tiled().any(|udf| udf.preferences.granularity == Granularity::Frame),
+        max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
+        tile_bytes: tiled().filter_map(|udf| udf.preferences.total_size).min().unwrap_or(config.tile_bytes),
+    };
+    Tiling::choose(dataset.sig(), &demand)
+}
+
+impl PlannedPartition {
+    /// Frames to process.
+    pub(super) fn n_frames(&self) -> u64 {
+        self.present.end.0 - self.present.start.0
+    }
+}

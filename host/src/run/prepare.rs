@@ -1,0 +1,189 @@
+//! UDFs made ready for a run: described, created, their buffers declared and checked.
+
+use std::ops::Range;
+
+use super::{RunError, UdfSpec};
+use crate::{
+    buffer::{Declaration, Merge, Partial, Usage, check_declarations},
+    dataset::{Dataset, convertible},
+    merge::Merged,
+    plugin::{
+        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Meta, Plugin, PluginError, Preferences, Role, Session,
+        TileForm, Value, resolve,
+    },
+    shape::{Dtype, Roi, RoiIdx, Shape},
+};
+
+/// A UDF of a run, on the main thread.
+pub(super) struct Prepared {
+    pub(super) label: String,
+    pub(super) manifest: Manifest,
+    pub(super) parameters: Vec<(String, Value)>,
+    pub(super) preferences: Preferences,
+    pub(super) input_dtype: Dtype,
+    plugin: Plugin,
+    main: Instance,
+    merged: Merged,
+    /// Kept for `merge-all`, with the frames that were present.
+    partials: Vec<(Partial, Range<RoiIdx>)>,
+    n_rows: u64,
+    sig: Shape,
+}
+
+/// What a worker needs to make its own instance.
+pub(super) struct Recipe {
+    pub(super) plugin: Plugin,
+    pub(super) parameters: Vec<(String, Value)>,
+    pub(super) preferences: Preferences,
+    pub(super) input_dtype: Dtype,
+    pub(super) declarations: Vec<Declaration>,
+    pub(super) n_bytes: u64,
+}
+
+/// What a plugin says of itself. Runs its `describe` in the sandbox, nothing else.
+///
+/// # Errors
+///
+/// [`PluginError`].
+pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginError> {
+    let session = Session { limits: limits.clone(), cancel: crate::plugin::Cancel::default(), logger: super::silent() };
+    Instance::new(plugin, &session)?.describe()
+}
+
+pub(super) fn prepare(
+    dataset: &Dataset,
+    udfs: &[UdfSpec],
+    roi: &Roi,
+    session: &Session,
+) -> Result<Vec<Prepared>, RunError> {
+    if udfs.is_empty() {
+        return Err(RunError::NoUdf);
+    }
+    let mut prepared: Vec<Prepared> = Vec::new();
+    for spec in udfs {
+        let udf = prepare_one(dataset, spec, roi, session)?;
+        if prepared.iter().any(|other| other.label == udf.label) {
+            return Err(RunError::DuplicateLabel { label: udf.label });
+        }
+        prepared.push(udf);
+    }
+    Ok(prepared)
+}
+
+fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) -> Result<Prepared, RunError> {
+    let mut main = Instance::new(&spec.plugin, session)?;
+    let manifest = main.describe()?;
+    let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
+    let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
+    main.create(&parameters, &meta(dataset, roi), Role::Main)?;
+    let preferences = main.preferences()?;
+    if let form @ (TileForm::Csr | TileForm::InHost) = preferences.form {
+        let what = format!("wants its tiles as {form:?}, which this version of lthost does not give");
+        return Err(main.broke("preferences", what).into());
+    }
+    let input_dtype = match preferences.input {
+        InputDtype::Native => dataset.dtype(),
+        InputDtype::AtLeast(dtype) => dtype.promote(dataset.dtype()),
+        InputDtype::Exactly(dtype) => dtype,
+    };
+    if !convertible(dataset.dtype(), input_dtype) {
+        let (plugin, dtype) = (manifest.name.clone(), dataset.dtype());
+        return Err(RunError::Inconvertible { plugin, wanted: input_dtype, dtype });
+    }
+    let declarations = main.buffers(input_dtype)?;
+    let n_rows = roi.n_selected();
+    let sig = dataset.sig().clone();
+    let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
+    check_declarations(&declarations, capabilities, (n_rows, &sig), session.limits.max_result_bytes)
+        .map_err(|error| main.broke("buffers", error.to_string()))?;
+    main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
+    let mut merged = Merged::new(declarations, n_rows, &sig);
+    if manifest.capabilities.preprocess {
+        let emitted = main.preprocess(merged.declarations(), (n_rows, &sig))?;
+        merged.replace(emitted);
+    }
+    let plugin = spec.plugin.clone();
+    let partials = Vec::new();
+    Ok(Prepared { label, manifest, parameters, preferences, input_dtype, plugin, main, merged, partials, n_rows, sig })
+}
+
+/// The data set, as every instance is told of it.
+pub(super) fn meta<'a>(dataset: &'a Dataset, roi: &'a Roi) -> Meta<'a> {
+    Meta { nav: dataset.nav(), sig: dataset.sig(), roi, dtype: dataset.dtype(), metadata: dataset.metadata() }
+}
+
+impl Prepared {
+    pub(super) fn recipe(&self) -> Recipe {
+        Recipe {
+            plugin: self.plugin.clone(),
+            parameters: self.parameters.clone(),
+            preferences: self.preferences,
+            input_dtype: self.input_dtype,
+            declarations: self.merged.declarations().to_vec(),
+            n_bytes: n_bytes(self.merged.declarations(), self.n_rows, &self.sig),
+        }
+    }
+
+    /// Merges a partition's partial; the next one in order.
+    pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>) -> Result<(), PluginError> {
+        let needs_custom = self
+            .merged
+            .declarations()
+            .iter()
+            .any(|declaration| declaration.merge == Merge::Custom && declaration.usage != Usage::ResultOnly);
+        if !needs_custom {
+            return self.merged.merge(&partial, present, None);
+        }
+        if self.manifest.capabilities.merge {
+            let (main, sig) = (&mut self.main, &self.sig);
+            let declarations = self.merged.declarations().to_vec();
+            let mut custom = |dest: &[&[u8]], partial: &Partial| main.merge(&declarations, (dest, partial), sig);
+            return self.merged.merge(&partial, present, Some(&mut custom));
+        }
+        // `merge-all` wants all of them at the end; the standard merges go on as usual.
+        self.merged.merge(&partial, present, Some(&mut |_, _| Ok(Emitted::new())))?;
+        self.partials.push((partial, present.clone()));
+        Ok(())
+    }
+
+    /// After the last partition: merges what waits for all of them.
+    pub(super) fn finish_merge(&mut self) -> Result<(), PluginError> {
+        if self.partials.is_empty() {
+            return Ok(());
+        }
+        let (partials, _): (Vec<Partial>, Vec<Range<RoiIdx>>) = std::mem::take(&mut self.partials).into_iter().unzip();
+        let emitted = self.main.merge_all(self.merged.declarations(), &partials, (self.n_rows, &self.sig))?;
+        self.merged.replace(emitted);
+        Ok(())
+    }
+
+    /// What `results` makes; none if the plugin does without.
+    pub(super) fn results(&mut self) -> Result<Option<Emitted>, PluginError> {
+        if !self.manifest.capabilities.results {
+            return Ok(None);
+        }
+        let merged = (&self.merged.buffers()[..], self.merged.valid());
+        self.main.results(self.merged.declarations(), merged, (self.n_rows, &self.sig)).map(Some)
+    }
+
+    pub(super) fn merged(&self) -> &Merged {
+        &self.merged
+    }
+}
+
+/// Bytes of all buffers together.
+fn n_bytes(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> u64 {
+    let bytes = |declaration: &Declaration| declaration.n_elements(n_rows, sig) * declaration.dtype.size() as u64;
+    declarations.iter().map(bytes).sum()
+}
+
+/// A label becomes a folder's name.
+fn check_label(label: String) -> Result<String, RunError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let starts_well = label.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if starts_well && label.len() <= 64 && label.chars().all(plain) {
+        Ok(label)
+    } else {
+        Err(RunError::Label { label })
+    }
+}

@@ -1,0 +1,139 @@
+//! Choosing the tiles of a run: how many frames deep, and which blocks of pixels.
+
+use crate::shape::Shape;
+
+/// A block of pixels that is contiguous in a frame: axes left of some axis have extent 1, axes right of it are whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigBlock {
+    /// First pixel in the flat frame.
+    pub start: u64,
+    /// Number of pixels.
+    pub size: u64,
+    /// Where it starts on each sig axis.
+    pub origin: Vec<u64>,
+    /// Extent on each sig axis.
+    pub shape: Vec<u64>,
+}
+
+/// The tiles of a run: every block, for every `depth` frames. Together they hold each pixel of a frame once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tiling {
+    /// Frames per tile, at most.
+    pub depth: u64,
+    /// Blocks of pixels, in the order of the flat frame.
+    pub blocks: Vec<SigBlock>,
+}
+
+/// What the UDFs of a pass ask of their common tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TileDemand {
+    /// Bytes of a pixel as the UDF sees it; the largest of all UDFs.
+    pub pixel_bytes: u64,
+    /// Whether some UDF needs whole frames.
+    pub whole_frames: bool,
+    /// Frames per tile, never more than this.
+    pub max_depth: Option<u64>,
+    /// Bytes that a tile should have.
+    pub tile_bytes: u64,
+}
+
+/// Frames that a tile of a split frame should have, so that a buffer of the block's size is used more than once.
+const SPLIT_DEPTH: u64 = 8;
+
+impl Tiling {
+    /// Chooses tiles of about `demand.tile_bytes`: whole frames where they fit, otherwise blocks of them.
+    ///
+    /// Depends on nothing but its arguments, so that a run repeats to the same bits.
+    pub fn choose(sig: &Shape, demand: &TileDemand) -> Self {
+        let max_depth = demand.max_depth.unwrap_or(u64::MAX).max(1);
+        let budget_px = (demand.tile_bytes / demand.pixel_bytes.max(1)).max(1);
+        if demand.whole_frames || sig.size() <= budget_px {
+            let depth = (budget_px / sig.size().max(1)).clamp(1, max_depth);
+            return Self { depth, blocks: split(sig, sig.size()) };
+        }
+        let depth = SPLIT_DEPTH.min(max_depth);
+        Self { depth, blocks: split(sig, (budget_px / depth).max(1)) }
+    }
+}
+
+/// Cuts a frame into contiguous blocks of at most `max_px` pixels (at least one row of the innermost axes that fit).
+fn split(sig: &Shape, max_px: u64) -> Vec<SigBlock> {
+    let axes = sig.axes();
+    // The split axis is the first one whose rows fit; everything right of it stays whole.
+    let row_px = |axis: usize| axes[axis + 1..].iter().product::<u64>();
+    let axis = (0..axes.len()).find(|&axis| row_px(axis) <= max_px).unwrap_or(axes.len() - 1);
+    let rows_per_block = (max_px / row_px(axis)).clamp(1, axes[axis]);
+    let n_outer: u64 = axes[..axis].iter().product();
+    let mut blocks = Vec::new();
+    for outer in 0..n_outer {
+        let mut first = 0;
+        while first < axes[axis] {
+            let n_rows = rows_per_block.min(axes[axis] - first);
+            let mut origin = vec![0; axes.len()];
+            let mut rest = outer;
+            for left in (0..axis).rev() {
+                origin[left] = rest % axes[left];
+                rest /= axes[left];
+            }
+            origin[axis] = first;
+            let mut shape = axes.to_vec();
+            shape[..axis].fill(1);
+            shape[axis] = n_rows;
+            let start = (outer * axes[axis] + first) * row_px(axis);
+            blocks.push(SigBlock { start, size: n_rows * row_px(axis), origin, shape });
+            first += n_rows;
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demand(tile_bytes: u64) -> TileDemand {
+        TileDemand { pixel_bytes: 4, whole_frames: false, max_depth: None, tile_bytes }
+    }
+
+    #[test]
+    fn small_frames_stay_whole() {
+        let sig = Shape::new([6, 7]).unwrap();
+        let tiling = Tiling::choose(&sig, &demand(4 * 42 * 5));
+        assert_eq!(tiling.depth, 5);
+        assert_eq!(tiling.blocks.len(), 1);
+        let shallow = Tiling::choose(&sig, &TileDemand { max_depth: Some(2), ..demand(1 << 20) });
+        assert_eq!(shallow.depth, 2);
+    }
+
+    #[test]
+    fn blocks_cover_every_pixel_once() {
+        for (axes, tile_bytes) in [
+            (vec![6, 7], 4 * 8 * 7),
+            (vec![4, 5, 6], 4 * 8 * 12),
+            (vec![4, 5, 6], 4),
+            (vec![100], 4 * 8 * 9),
+            (vec![6, 7], 4),
+        ] {
+            let sig = Shape::new(axes).unwrap();
+            let tiling = Tiling::choose(&sig, &demand(tile_bytes));
+            assert!(tiling.blocks.len() > 1, "{sig} in {tile_bytes} bytes");
+            let mut next = 0;
+            for block in &tiling.blocks {
+                assert_eq!(block.start, next);
+                assert_eq!(block.shape.iter().product::<u64>(), block.size);
+                let strides: Vec<u64> = (0..sig.n_axes()).map(|i| sig.axes()[i + 1..].iter().product()).collect();
+                let flat: u64 = block.origin.iter().zip(&strides).map(|(o, s)| o * s).sum();
+                assert_eq!(flat, block.start);
+                next += block.size;
+            }
+            assert_eq!(next, sig.size());
+        }
+    }
+
+    #[test]
+    fn whole_frames_are_never_split() {
+        let sig = Shape::new([6, 7]).unwrap();
+        let tiling = Tiling::choose(&sig, &TileDemand { whole_frames: true, ..demand(1) });
+        assert_eq!((tiling.depth, tiling.blocks.len()), (1, 1));
+    }
+}

@@ -1,0 +1,239 @@
+//! Reference vectors: every case of a UDF that lthost has, for several plans, and for 1, 2 and 3 workers.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use lthost::{
+    dataset::{self, Dataset, DatasetOptions},
+    plugin::{Argument, Cancel, Engine, Limits, Plugin},
+    results::ResultBuffer,
+    run::{Observer, Outcome, RunConfig, RunError, UdfSpec, run, silent},
+    shape::{Array, Dtype, DtypeKind, npy},
+};
+use lthost_tests::wasm;
+use serde_json::Value as Json;
+
+/// LiberTEM's UDFs and the plugins that stand for them.
+const PLUGINS: [(&str, &str); 8] = [
+    ("SumUDF", "plugin_sum"),
+    ("SumSigUDF", "plugin_sumsig"),
+    ("StdDevUDF", "plugin_stddev"),
+    ("LogsumUDF", "plugin_logsum"),
+    ("PickUDF", "plugin_pick"),
+    ("ApplyMasksUDF", "plugin_masks"),
+    ("CoMUDF", "plugin_com"),
+    ("MaxUDF(custom)", "plugin_extrema"),
+];
+
+/// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which library
+/// multiplies.
+const PYTHONS_OWN: [&str; 4] = ["factory", "sparse_factory", "use_sparse", "use_numba"];
+/// Parameters of features that lthost does not have yet.
+const NOT_YET: [&str; 2] = ["shifts", "shifts_aux"];
+
+/// Partitions and tile sizes to try besides those of the case: whole frames, rows of frames, odd ones.
+const PLANS: [(Option<u64>, u64); 4] = [(None, 512 << 10), (Some(1), 3000), (Some(7), 700), (Some(64), 1)];
+
+#[test]
+fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
+    let vectors = Vectors::open();
+    let engine = Engine::new(false).unwrap();
+    let plugins: HashMap<&str, Plugin> = PLUGINS
+        .iter()
+        .map(|(udf, name)| (*udf, Plugin::from_file(&engine, &wasm(name), &Limits::default()).unwrap()))
+        .collect();
+    let mut failures = Vec::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for case in vectors.index["cases"].as_array().unwrap() {
+        let Some((udf, _)) = PLUGINS.iter().find(|(udf, _)| case["udf"] == *udf) else { continue };
+        let params = case["params"].as_object().unwrap();
+        if !case["corrections"].is_null() || params.keys().any(|key| NOT_YET.contains(&key.as_str())) {
+            continue;
+        }
+        *counts.entry(udf).or_default() += 1;
+        if let Err(what) = check_case(&vectors, &plugins[udf], case) {
+            failures.push(format!("{}: {what}", case["name"]));
+        }
+    }
+    println!("{counts:?}");
+    let shown = failures.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} cases failed:\n{shown}", failures.len());
+    // The vectors cover each of them; a case that is not found is not a case that passes.
+    let expected = [88, 237, 89, 101, 129, 118, 88, 20];
+    let n_cases: usize = counts.values().sum();
+    assert!(counts.len() == PLUGINS.len() && n_cases >= 1000, "{n_cases} cases, {counts:?}, {expected:?}");
+}
+
+fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), String> {
+    let dataset = vectors.dataset(case)?;
+    let own = case["num_partitions"].as_u64();
+    let roi = case["roi"].as_str().map(|name| vectors.aux(name));
+    let arguments = vectors.arguments(&case["params"]);
+    let mut plans = vec![(own, 512 << 10)];
+    plans.extend(PLANS);
+    for (partitions, tile_bytes) in plans {
+        let run_with = |workers| {
+            let config = RunConfig { workers, partitions, tile_bytes, roi: roi.clone(), limits: Limits::default() };
+            let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: arguments.clone() };
+            let observer = Observer { progress: &mut |_| {}, logger: silent() };
+            run(&dataset, &[spec], &config, &Cancel::default(), observer)
+        };
+        let plan = format!("{partitions:?} partitions, {tile_bytes} byte tiles");
+        let one = run_with(1);
+        check_outcome(vectors, case, &dataset, &one).map_err(|what| format!("{plan}: {what}"))?;
+        let Ok(one) = one else { continue };
+        for workers in [2, 3] {
+            let other = run_with(workers).map_err(|error| format!("{plan}, {workers} workers: {error}"))?;
+            if !same_bits(&one, &other) {
+                return Err(format!("{plan}: {workers} workers give other bits than 1"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same_bits(a: &Outcome, b: &Outcome) -> bool {
+    let results = |outcome: &Outcome| -> Vec<_> {
+        outcome.udfs[0].results.iter().map(|result| (result.name.clone(), result.data.clone(), result.mask.clone())).collect()
+    };
+    results(a) == results(b) && a.damage == b.damage
+}
+
+fn check_outcome(
+    vectors: &Vectors,
+    case: &Json,
+    dataset: &Dataset,
+    outcome: &Result<Outcome, RunError>,
+) -> Result<(), String> {
+    let outcome = match (outcome, case.get("error")) {
+        (Err(_), Some(_)) => return Ok(()),
+        (Ok(_), Some(error)) => return Err(format!("LiberTEM refuses this: {error}")),
+        (Err(error), None) => return Err(error.to_string()),
+        (Ok(outcome), None) => outcome,
+    };
+    for (name, output) in case["outputs"].as_object().unwrap() {
+        let result = outcome.udfs[0].results.iter().find(|result| result.name == *name);
+        let result = result.ok_or_else(|| format!("there is no result `{name}`"))?;
+        check_array(result, &vectors.expected(output), output).map_err(|what| format!("`{name}`: {what}"))?;
+    }
+    check_damage(outcome, &vectors.expected(&case["damage"]), dataset)
+}
+
+/// LiberTEM marks frames as merged that were never in the file; lthost does not.
+fn check_damage(outcome: &Outcome, expected: &Array, dataset: &Dataset) -> Result<(), String> {
+    let present = dataset.present();
+    let expected = expected.data.iter().zip(0..).map(|(&merged, frame)| {
+        u8::from(merged != 0 && (present.start.0..present.end.0).contains(&frame))
+    });
+    if outcome.damage.data.iter().copied().eq(expected) { Ok(()) } else { Err("damage differs".to_owned()) }
+}
+
+fn check_array(result: &ResultBuffer, expected: &Array, output: &Json) -> Result<(), String> {
+    if result.shape != expected.shape {
+        return Err(format!("shape {}, expected {}", result.shape, expected.shape));
+    }
+    if result.dtype.kind() < DtypeKind::Float {
+        // Integers: exactly, whatever the plan.
+        let same = result.dtype == expected.dtype && result.data == expected.data;
+        return if same { Ok(()) } else { Err(format!("{} differs from {}", result.dtype, expected.dtype)) };
+    }
+    let (mut rtol, mut atol) = (output["rtol"].as_f64().unwrap(), output["atol"].as_f64().unwrap());
+    if result.dtype != expected.dtype {
+        // LiberTEM gives some centre-of-mass results in double precision that it declares in single: these are compared
+        // as precisely as the vectors compare the same results where LiberTEM keeps to its declaration.
+        let is_narrower = result.dtype.fits_in(expected.dtype);
+        if !is_narrower {
+            return Err(format!("dtype {}, expected {}", result.dtype, expected.dtype));
+        }
+        rtol = rtol.max(1e-4);
+        atol *= 1e5;
+    }
+    for (i, (got, want)) in parts(result.dtype, &result.data).zip(parts(expected.dtype, &expected.data)).enumerate() {
+        let close = got == want || (got.is_nan() && want.is_nan()) || (got - want).abs() <= atol + rtol * want.abs();
+        if !close {
+            return Err(format!("element {i} is {got}, expected {want} within {rtol} and {atol}"));
+        }
+    }
+    Ok(())
+}
+
+/// Real numbers; of complex ones real and imaginary parts in turn.
+fn parts(dtype: Dtype, data: &[u8]) -> Box<dyn Iterator<Item = f64> + '_> {
+    match dtype {
+        Dtype::F32 | Dtype::C64 => {
+            Box::new(data.chunks_exact(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))))
+        }
+        Dtype::F64 | Dtype::C128 => Box::new(data.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()))),
+        other => panic!("{other} is not compared like this"),
+    }
+}
+
+/// The folder with the vectors.
+struct Vectors {
+    dir: PathBuf,
+    index: Json,
+    /// Members of the `.npz` files, by file and key.
+    arrays: HashMap<(String, String), Array>,
+}
+
+impl Vectors {
+    fn open() -> Self {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+        let index = serde_json::from_reader(File::open(dir.join("index.json")).unwrap()).unwrap();
+        let mut arrays = HashMap::new();
+        for entry in dir.join("expected").read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            let file = format!("expected/{}", path.file_name().unwrap().to_string_lossy());
+            let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
+            for i in 0..archive.len() {
+                let mut member = archive.by_index(i).unwrap();
+                let key = member.name().trim_end_matches(".npy").to_owned();
+                let mut bytes = Vec::new();
+                member.read_to_end(&mut bytes).unwrap();
+                arrays.insert((file.clone(), key), npy::parse(&bytes).unwrap());
+            }
+        }
+        Self { dir, index, arrays }
+    }
+
+    fn dataset(&self, case: &Json) -> Result<Dataset, String> {
+        let data = &self.index["data"][case["data"].as_str().unwrap()];
+        let options = DatasetOptions {
+            format: Some("raw".to_owned()),
+            nav_shape: Some(extents(&case["nav_shape"])),
+            sig_shape: Some(extents(&case["sig_shape"])),
+            dtype: Some(Dtype::parse_with_order(data["dtype"].as_str().unwrap()).unwrap()),
+            sync_offset: case["sync_offset"].as_i64().unwrap(),
+            ..DatasetOptions::default()
+        };
+        dataset::open(&self.dir.join(data["file"].as_str().unwrap()), &options).map_err(|error| error.to_string())
+    }
+
+    fn aux(&self, name: &str) -> Array {
+        npy::read(&self.dir.join(self.index["aux"][name]["file"].as_str().unwrap())).unwrap()
+    }
+
+    fn arguments(&self, params: &Json) -> Vec<(String, Argument)> {
+        let params = params.as_object().unwrap().iter();
+        params
+            .filter(|(key, _)| !PYTHONS_OWN.contains(&key.as_str()))
+            .map(|(key, value)| match key.as_str() {
+                "masks" => ("factors".to_owned(), Argument::Array(self.aux(value.as_str().unwrap()))),
+                _ => (key.clone(), Argument::Json(value.clone())),
+            })
+            .collect()
+    }
+
+    fn expected(&self, output: &Json) -> Array {
+        let key = |name: &str| output[name].as_str().unwrap().to_owned();
+        self.arrays[&(key("file"), key("key"))].clone()
+    }
+}
+
+fn extents(json: &Json) -> Vec<u64> {
+    json.as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).collect()
+}
