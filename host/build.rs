@@ -1,7 +1,9 @@
 //! Builds the shipped plugins and puts them into the program, so that one file is a whole installation.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -53,8 +55,9 @@ fn write_table(root: &Path, names: &[String]) {
     for name in names {
         let wasm = out.join(format!("{name}.wasm"));
         let source = built.join(format!("plugin_{}.wasm", name.replace('-', "_")));
-        fs::copy(&source, &wasm).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
-        table.push_str(&format!("    ({name:?}, include_bytes!({:?})),\n", wasm.display().to_string()));
+        let copied = fs::copy(&source, &wasm);
+        assert!(copied.is_ok(), "{}: {copied:?}", source.display());
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", wasm.display().to_string()).expect("memory takes it");
     }
     table.push_str("];\n");
     fs::write(out.join("shipped.rs"), table).expect("cargo's output folder can be written");

@@ -173,6 +173,10 @@ impl Declaration {
     }
 
     /// `n_elements` elements of the fill value, little-endian.
+    ///
+    /// # Panics
+    ///
+    /// If the declaration is not one that [`check_declarations`] took.
     pub fn filled(&self, n_elements: u64) -> Vec<u8> {
         let n_elements = usize::try_from(n_elements).expect("checked with the declarations");
         let element = fill_bytes(self.dtype, self.fill).expect("checked with the declarations");

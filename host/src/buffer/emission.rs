@@ -41,6 +41,9 @@ pub(crate) struct Piece {
     pub(crate) data: Vec<u8>,
 }
 
+/// What was emitted for a buffer: its pieces by offset, and its mask.
+pub(crate) type EmittedPieces = (Vec<Piece>, Option<Vec<u8>>);
+
 /// What is wrong with what was emitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EmissionError {
@@ -149,7 +152,7 @@ impl Emission {
         if buffer.need == Need::Nothing {
             return Err(EmissionError::NotHere { name: name() });
         }
-        if data.len() % buffer.element_bytes != 0 {
+        if !data.len().is_multiple_of(buffer.element_bytes) {
             return Err(EmissionError::Fraction { name: name(), n_bytes: data.len(), dtype: buffer.dtype.clone() });
         }
         let n_elements = (data.len() / buffer.element_bytes) as u64;
@@ -186,7 +189,7 @@ impl Emission {
     }
 
     /// Checks that everything is there, and gives it: for each buffer its pieces, by offset, and its mask.
-    pub(crate) fn finish(self) -> Result<Vec<(Vec<Piece>, Option<Vec<u8>>)>, EmissionError> {
+    pub(crate) fn finish(self) -> Result<Vec<EmittedPieces>, EmissionError> {
         self.expected.into_iter().map(Expected::finish).collect()
     }
 
@@ -205,7 +208,7 @@ impl Emission {
 }
 
 impl Expected {
-    fn finish(mut self) -> Result<(Vec<Piece>, Option<Vec<u8>>), EmissionError> {
+    fn finish(mut self) -> Result<EmittedPieces, EmissionError> {
         self.pieces.sort_by_key(|piece| piece.offset);
         let mut stop = 0;
         for piece in &self.pieces {

@@ -2,7 +2,8 @@
 
 use std::{cell::RefCell, ops::Range};
 
-use super::{DatasetError, convert::Kernel, fortran::FortranOrder, map::MappedFile, merlin_raw::Packing};
+use super::{DatasetError, fortran::FortranOrder, map::MappedFile, merlin_raw::Packing};
+use crate::shape::Kernel;
 
 /// Elements of a Fortran-order array that are gathered at a time.
 const GATHERED: usize = 4096;
@@ -110,12 +111,10 @@ impl Frames {
             }),
             Coding::Packed(packing) => SCRATCH.with_borrow_mut(|scratch| {
                 for (frame, out) in (skip..).zip(out.chunks_exact_mut(frame_out)) {
-                    let mut at = 0;
                     let packed = &bytes[frame * piece.pitch..][..self.frame_bytes];
-                    packing.decode(packed, sig.clone(), scratch, |row| {
-                        let len = row.len() / self.item * size;
-                        kernel(row, &mut out[at..at + len]);
-                        at += len;
+                    packing.decode(packed, sig.clone(), scratch, |start, numbers| {
+                        let len = numbers.len() / self.item * size;
+                        kernel(numbers, &mut out[start * size..][..len]);
                     });
                 }
             }),

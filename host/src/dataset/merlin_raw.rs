@@ -93,19 +93,29 @@ impl Packing {
         })
     }
 
-    /// Gives `sink` the pixels `sig` of `frame`, in order and row by row, as little-endian numbers.
+    /// Gives `sink` the pixels `sig` of `frame` in parts of at most a row, as little-endian numbers: where the part starts
+    /// in `sig`, and its numbers. Parts come in no particular order.
     ///
     /// `row` is room for a row of the image; what it holds doesn't matter.
-    pub(super) fn decode(self, frame: &[u8], sig: Range<usize>, row: &mut Vec<u8>, mut sink: impl FnMut(&[u8])) {
+    pub(super) fn decode(self, frame: &[u8], sig: Range<usize>, row: &mut Vec<u8>, mut sink: impl FnMut(usize, &[u8])) {
         let size = self.dtype().size();
         row.resize(self.cols * size, 0);
-        let mut pixel = sig.start;
-        while pixel < sig.end {
-            let (y, x) = (pixel / self.cols, pixel % self.cols);
-            let end = self.cols.min(x + sig.end - pixel);
-            self.decode_row(frame, y, row);
-            sink(&row[x * size..end * size]);
-            pixel += end - x;
+        let mut decode = |y: usize| {
+            let start = sig.start.max(y * self.cols);
+            let end = sig.end.min((y + 1) * self.cols);
+            if start < end {
+                self.decode_row(frame, y, row);
+                let begin = start - y * self.cols;
+                sink(start - sig.start, &row[begin * size..][..(end - start) * size]);
+            }
+        };
+        match self.chips {
+            Chips::Single => (sig.start / self.cols..sig.end.div_ceil(self.cols)).for_each(decode),
+            // In the order of the file, where a row holds two rows of the image: memory is several times faster so.
+            Chips::Quad => (0..self.rows / 2).for_each(|y| {
+                decode(self.rows - 1 - y);
+                decode(y);
+            }),
         }
     }
 
@@ -117,12 +127,12 @@ impl Packing {
                 let (left, right) = row.split_at_mut(chip * self.dtype().size());
                 if y < self.rows / 2 {
                     let start = y * 4 * chip;
-                    self.unpack(frame, start + 3 * chip, Way::Forward, left);
                     self.unpack(frame, start + 2 * chip, Way::Forward, right);
+                    self.unpack(frame, start + 3 * chip, Way::Forward, left);
                 } else {
                     let start = (self.rows - 1 - y) * 4 * chip;
-                    self.unpack(frame, start + chip, Way::Backward, left);
                     self.unpack(frame, start, Way::Backward, right);
+                    self.unpack(frame, start + chip, Way::Backward, left);
                 }
             }
         }
@@ -285,12 +295,12 @@ mod tests {
                 let frame = pack(packing, &image);
                 assert_eq!(Some(frame.len()), packing.frame_bytes());
                 for sig in [0..n_pixels, 1..n_pixels - 1, 130..131, 127..129, 7..7] {
-                    let mut decoded = Vec::new();
-                    packing.decode(&frame, sig.clone(), &mut Vec::new(), |row| {
-                        decoded.extend(
-                            row.chunks_exact(packing.dtype().size())
-                                .map(|bytes| bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte))),
-                        );
+                    let mut decoded = vec![0; sig.len()];
+                    packing.decode(&frame, sig.clone(), &mut Vec::new(), |start, row| {
+                        let pixels = row.chunks_exact(packing.dtype().size());
+                        for (decoded, bytes) in decoded[start..].iter_mut().zip(pixels) {
+                            *decoded = bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+                        }
                     });
                     assert_eq!(decoded, image[sig.clone()], "{bits} bits, {chips:?}, {sig:?}");
                 }

@@ -1,10 +1,9 @@
 //! Data sets: opening files, and decoding frames of them into little-endian numbers. Where the data enter the pipeline.
 //!
-//! A format finds out where the frames lie in its files and how they are coded ([`frames`]); all formats then share the
-//! way from there to the caller's numbers. Files are mapped ([`map`]), checked once when they are opened, and read from
+//! A format finds out where the frames lie in its files and how they are coded (`frames`); all formats then share the
+//! way from there to the caller's numbers. Files are mapped (`map`), checked once when they are opened, and read from
 //! many threads.
 
-mod convert;
 mod detect;
 mod error;
 mod fortran;
@@ -23,9 +22,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::shape::{ByteOrder, Dtype, FrameIdx, Shape};
+use crate::shape::{ByteOrder, Dtype, FrameIdx, Shape, kernel};
 
-pub use convert::convertible;
 pub use error::DatasetError;
 pub use map::FileInfo;
 pub use options::{DatasetOptions, FormatInfo, formats};
@@ -189,7 +187,7 @@ impl Dataset {
         dtype: Dtype,
         out: &mut [u8],
     ) -> Result<(), DatasetError> {
-        let kernel = convert::kernel(self.dtype, self.byte_order, dtype);
+        let kernel = kernel(self.dtype, self.byte_order, dtype);
         let kernel = kernel.ok_or(DatasetError::Dtype { from: self.dtype, to: dtype })?;
         let end = FrameIdx(first.0.saturating_add(n_frames as u64));
         if n_frames > 0 && (first < self.present.start || end > self.present.end) {

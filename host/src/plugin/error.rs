@@ -153,11 +153,11 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
 }
 
 fn list_causes(causes: &[String]) -> String {
-    causes.iter().map(|cause| format!(": {cause}")).collect()
+    causes.iter().flat_map(|cause| [": ", cause]).collect()
 }
 
 fn list_frames(backtrace: &[String]) -> String {
-    backtrace.iter().map(|frame| format!("\n    at {frame}")).collect()
+    backtrace.iter().flat_map(|frame| ["\n    at ", frame]).collect()
 }
 
 #[cfg(test)]

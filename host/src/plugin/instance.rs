@@ -15,7 +15,7 @@ use super::{
     state::{self, Logger, State},
 };
 use crate::{
-    buffer::{Declaration, Emission, Partial, PartitionRange, Piece, Usage},
+    buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Usage},
     shape::{Dtype, FrameIdx, Roi, Shape},
     tile::SigBlock,
 };
@@ -61,8 +61,7 @@ pub(crate) type Emitted = Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>;
 pub(crate) struct Instance {
     store: Store<State>,
     bindings: bindings::Plugin,
-    instance: WasmInstance,
-    version: String,
+    exports: WasmInstance,
     udf: Option<Udf>,
 }
 
@@ -93,17 +92,16 @@ impl Instance {
             let instance = linker.instantiate(&mut *store, &plugin.component)?;
             Ok((bindings::Plugin::new(&mut *store, &instance)?, instance))
         };
-        let (bindings, instance) =
-            instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", error))?;
-        Ok(Self { store, bindings, instance, version: String::new(), udf: None })
+        let (bindings, exports) =
+            instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", &error))?;
+        Ok(Self { store, bindings, exports, udf: None })
     }
 
     /// What the plugin says of itself.
     pub(crate) fn describe(&mut self) -> Result<Manifest, PluginError> {
         let manifest = self.call("describe", Place::default(), |guest, store| Ok(Ok(guest.call_describe(store)?)))?;
-        let manifest = convert::manifest(manifest).map_err(|what| self.broke("describe", what))?;
+        let manifest = convert::manifest(manifest).map_err(|what| self.broke("describe", &what))?;
         self.store.data_mut().plugin.clone_from(&manifest.name);
-        self.version.clone_from(&manifest.version);
         Ok(manifest)
     }
 
@@ -135,9 +133,9 @@ impl Instance {
         let resource =
             self.call("create", Place::default(), |guest, store| guest.udf().call_create(store, &arguments, &meta))?;
         let mut method = |name: &str| {
-            let udf = self.instance.get_export_index(&mut self.store, None, bindings::EXPORT);
-            let method = self.instance.get_export_index(&mut self.store, udf.as_ref(), &format!("[method]udf.{name}"));
-            let func = method.and_then(|method| self.instance.get_func(&mut self.store, method));
+            let udf = self.exports.get_export_index(&mut self.store, None, bindings::EXPORT);
+            let method = self.exports.get_export_index(&mut self.store, udf.as_ref(), &format!("[method]udf.{name}"));
+            let func = method.and_then(|method| self.exports.get_func(&mut self.store, method));
             func.ok_or_else(|| PluginError::Runtime { message: format!("`{name}` vanished from the plugin") })
         };
         self.udf = Some(Udf {
@@ -165,7 +163,7 @@ impl Instance {
             guest.udf().call_buffers(store, udf, convert::to_dtype(input))
         })?;
         let declarations: Result<Vec<_>, String> = buffers.into_iter().map(convert::declaration).collect();
-        declarations.map_err(|what| self.broke("buffers", what))
+        declarations.map_err(|what| self.broke("buffers", &what))
     }
 
     /// Allows as many bytes to come back in a call as the declared buffers have.
@@ -307,8 +305,8 @@ impl Instance {
     }
 
     /// The plugin did what the contract forbids.
-    pub(crate) fn broke(&self, function: &'static str, what: String) -> PluginError {
-        PluginError::BrokeContract { call: self.call_of(function, Place::default()), what: printable(&what, 4000) }
+    pub(crate) fn broke(&self, function: &'static str, what: &str) -> PluginError {
+        PluginError::BrokeContract { call: self.call_of(function, Place::default()), what: printable(what, 4000) }
     }
 
     fn udf(&self) -> &Udf {
@@ -361,7 +359,7 @@ impl Instance {
                 message: printable(&error.message, 4000),
                 causes: error.causes.iter().take(16).map(|cause| printable(cause, 1000)).collect(),
             }),
-            Err(error) => Err(explain(&mut self.store, function, error)),
+            Err(error) => Err(explain(&mut self.store, function, &error)),
         }
     }
 
@@ -369,7 +367,7 @@ impl Instance {
         &mut self,
         function: &'static str,
         place: &Place,
-    ) -> Result<Vec<(Vec<Piece>, Option<Vec<u8>>)>, PluginError> {
+    ) -> Result<Vec<EmittedPieces>, PluginError> {
         let emission = std::mem::take(&mut self.store.data_mut().emission);
         emission.finish().map_err(|error| PluginError::BrokeContract {
             call: self.call_of(function, place.clone()),
@@ -441,13 +439,13 @@ fn arrays<'a>(declarations: &[Declaration], shapes: &'a [Vec<u64>], data: &[&'a 
 }
 
 /// Pieces of buffers that were emitted whole or not at all, as one.
-fn joined(emitted: Vec<(Vec<Piece>, Option<Vec<u8>>)>) -> Emitted {
+fn joined(emitted: Vec<EmittedPieces>) -> Emitted {
     let join = |pieces: Vec<Piece>| pieces.into_iter().map(|piece| piece.data).reduce(|a, b| [a, b].concat());
     emitted.into_iter().map(|(pieces, mask)| (join(pieces), mask)).collect()
 }
 
 /// What a failed call means.
-fn explain(store: &mut Store<State>, function: &'static str, error: wasmtime::Error) -> PluginError {
+fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::Error) -> PluginError {
     let state = store.data_mut();
     if state.cancel.is_cancelled() {
         return PluginError::Cancelled;

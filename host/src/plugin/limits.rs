@@ -23,7 +23,7 @@ impl Default for Limits {
             max_memory_bytes: 1 << 30,
             max_result_bytes: 8 << 30,
             max_plugin_bytes: 64 << 20,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             max_log_lines: 1000,
         }
     }

@@ -137,8 +137,8 @@ fn no_data(dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::F32 => nan_f32.to_vec(),
         Dtype::F64 => nan_f64.to_vec(),
-        Dtype::C64 => [nan_f32, [0; 4]].concat(),
-        Dtype::C128 => [nan_f64, [0; 8]].concat(),
+        Dtype::C64 => nan_f32.repeat(2),
+        Dtype::C128 => nan_f64.repeat(2),
         _ => vec![0; dtype.size()],
     }
 }

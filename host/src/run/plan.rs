@@ -40,6 +40,10 @@ const MIN_PARTITION_BYTES: u64 = 2 << 20;
 /// The partitions of a data set as ranges of frames: `n_partitions` of them, or as many as suit its size.
 ///
 /// They cover all frames; their sizes differ by at most one frame.
+///
+/// # Panics
+///
+/// Never: every bound is at most the number of frames.
 pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range<FrameIdx>> {
     let n_frames = dataset.nav().size();
     let n_bytes = n_frames.saturating_mul(dataset.file_bytes_per_frame());

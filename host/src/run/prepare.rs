@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::{RunError, UdfSpec};
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
-    dataset::{Dataset, convertible},
+    dataset::Dataset,
     merge::Merged,
     plugin::{
         Axes, Emitted, InputDtype, Instance, Limits, Manifest, Meta, Plugin, PluginError, Preferences, Role, Session,
         TileForm, Value, resolve,
     },
-    shape::{Dtype, Roi, RoiIdx, Shape},
+    shape::{Dtype, Roi, RoiIdx, Shape, convertible},
 };
 
 /// A UDF of a run, on the main thread.
@@ -79,7 +79,7 @@ fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) 
     let preferences = main.preferences()?;
     if let form @ (TileForm::Csr | TileForm::InHost) = preferences.form {
         let what = format!("wants its tiles as {form:?}, which this version of lthost does not give");
-        return Err(main.broke("preferences", what).into());
+        return Err(main.broke("preferences", &what).into());
     }
     let input_dtype = match preferences.input {
         InputDtype::Native => dataset.dtype(),
@@ -95,7 +95,7 @@ fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) 
     let sig = dataset.sig().clone();
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     check_declarations(&declarations, capabilities, (n_rows, &sig), session.limits.max_result_bytes)
-        .map_err(|error| main.broke("buffers", error.to_string()))?;
+        .map_err(|error| main.broke("buffers", &error.to_string()))?;
     main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
     let mut merged = Merged::new(declarations, n_rows, &sig);
     if manifest.capabilities.preprocess {

@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -67,6 +68,8 @@ impl<'a> Shared<'a> {
 
     /// Tells the workers that no more partitions are wanted.
     pub(super) fn stop(&self) {
+        // Under the lock, so that no worker falls asleep between looking and being told.
+        let _n_merged = self.n_merged.lock().unwrap_or_else(PoisonError::into_inner);
         self.stopped.store(true, Ordering::Relaxed);
         self.merged.notify_all();
     }
@@ -99,7 +102,10 @@ impl<'a> Shared<'a> {
 pub(super) fn work(shared: &Shared<'_>, sender: &mpsc::Sender<Finished>) {
     let mut instances = Vec::new();
     while let Some(position) = shared.take() {
-        let finished = process_partition(shared, &mut instances, &shared.plan.partitions[position]);
+        let partition = &shared.plan.partitions[position];
+        let process = AssertUnwindSafe(|| process_partition(shared, &mut instances, partition));
+        // A bug of ours must not leave the others waiting for this partition; the instances are not used again.
+        let finished = catch_unwind(process).unwrap_or(Err(RunError::WorkersGone));
         let failed = finished.is_err();
         // Nobody listens any more when the run has failed elsewhere.
         if sender.send(finished.map(|partials| (position, partials))).is_err() || failed {
@@ -212,7 +218,7 @@ fn instantiate(shared: &Shared<'_>, recipe: &Recipe) -> Result<Instance, PluginE
     instance.preferences()?;
     let declarations = instance.buffers(recipe.input_dtype)?;
     if declarations != recipe.declarations {
-        return Err(instance.broke("buffers", "declares other buffers on a worker than on the main thread".to_owned()));
+        return Err(instance.broke("buffers", "declares other buffers on a worker than on the main thread"));
     }
     instance.expect_bytes(recipe.n_bytes);
     Ok(instance)

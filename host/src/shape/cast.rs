@@ -1,3 +1,323 @@
-//! tmp
-use super::Dtype;
-pub(crate) fn cast(_from: Dtype, _data: &[u8], _to: Dtype, _out: &mut [u8]) {}
+//! Numbers of one dtype and byte order into little-endian numbers of another, as numpy's `astype` does it.
+//!
+//! Loops are over whole slices, for the compiler to vectorise.
+
+#![expect(
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "a user who asks for another dtype asks for its losses; `as` has them as numpy has them"
+)]
+
+use bytemuck::Pod;
+
+use super::{ByteOrder, Dtype, DtypeKind};
+
+/// Converts all numbers of the first slice into the second, which has room for as many. Neither need be aligned.
+pub(crate) type Kernel = fn(&[u8], &mut [u8]);
+
+/// Whether numbers of dtype `from` can be had as `to`.
+///
+/// All but complex to real. Integers wrap, real numbers lose what is behind the point and saturate, and `bool` is true
+/// for what is not zero.
+pub fn convertible(from: Dtype, to: Dtype) -> bool {
+    from.kind() != DtypeKind::Complex || matches!(to.kind(), DtypeKind::Complex | DtypeKind::Bool)
+}
+
+/// The conversion, if it is [`convertible`].
+pub(crate) fn kernel(from: Dtype, order: ByteOrder, to: Dtype) -> Option<Kernel> {
+    let order = if from.word_size() == 1 { ByteOrder::Little } else { order };
+    // A boolean byte in a file may be any number.
+    if from == to && order == ByteOrder::Little && from != Dtype::Bool {
+        return Some(|from, to| to.copy_from_slice(from));
+    }
+    Some(match from {
+        Dtype::Bool => from_real::<Bit>(order, to),
+        Dtype::U8 => from_real::<u8>(order, to),
+        Dtype::U16 => from_real::<u16>(order, to),
+        Dtype::U32 => from_real::<u32>(order, to),
+        Dtype::U64 => from_real::<u64>(order, to),
+        Dtype::I8 => from_real::<i8>(order, to),
+        Dtype::I16 => from_real::<i16>(order, to),
+        Dtype::I32 => from_real::<i32>(order, to),
+        Dtype::I64 => from_real::<i64>(order, to),
+        Dtype::F32 => from_real::<f32>(order, to),
+        Dtype::F64 => from_real::<f64>(order, to),
+        Dtype::C64 => from_complex::<[f32; 2]>(order, to)?,
+        Dtype::C128 => from_complex::<[f64; 2]>(order, to)?,
+    })
+}
+
+/// Converts numbers that lie in memory, little-endian.
+///
+/// # Panics
+///
+/// If the numbers are not [`convertible`].
+pub(crate) fn cast(from: Dtype, data: &[u8], to: Dtype, out: &mut [u8]) {
+    let kernel = kernel(from, ByteOrder::Little, to).expect("the caller converts what can be converted");
+    kernel(data, out);
+}
+
+fn from_real<S: ToReal + ToComplex>(order: ByteOrder, to: Dtype) -> Kernel {
+    match to {
+        Dtype::Bool => pair::<S, Bit>(order),
+        Dtype::U8 => pair::<S, u8>(order),
+        Dtype::U16 => pair::<S, u16>(order),
+        Dtype::U32 => pair::<S, u32>(order),
+        Dtype::U64 => pair::<S, u64>(order),
+        Dtype::I8 => pair::<S, i8>(order),
+        Dtype::I16 => pair::<S, i16>(order),
+        Dtype::I32 => pair::<S, i32>(order),
+        Dtype::I64 => pair::<S, i64>(order),
+        Dtype::F32 => pair::<S, f32>(order),
+        Dtype::F64 => pair::<S, f64>(order),
+        Dtype::C64 => pair::<S, [f32; 2]>(order),
+        Dtype::C128 => pair::<S, [f64; 2]>(order),
+    }
+}
+
+fn from_complex<S: ToComplex>(order: ByteOrder, to: Dtype) -> Option<Kernel> {
+    match to {
+        Dtype::Bool => Some(pair::<S, Bit>(order)),
+        Dtype::C64 => Some(pair::<S, [f32; 2]>(order)),
+        Dtype::C128 => Some(pair::<S, [f64; 2]>(order)),
+        _ => None,
+    }
+}
+
+fn pair<S: Number + To<T>, T: Number>(order: ByteOrder) -> Kernel {
+    match order {
+        ByteOrder::Little => convert::<S, T, false>,
+        ByteOrder::Big => convert::<S, T, true>,
+    }
+}
+
+fn convert<S: Number + To<T>, T: Number, const BIG: bool>(from: &[u8], to: &mut [u8]) {
+    let from: &[S::Bytes] = bytemuck::cast_slice(from);
+    let to: &mut [T::Bytes] = bytemuck::cast_slice_mut(to);
+    for (to, &from) in to.iter_mut().zip(from) {
+        let number = if BIG { S::from_be(from) } else { S::from_le(from) };
+        *to = number.to().into_le();
+    }
+}
+
+/// A boolean.
+#[derive(Clone, Copy)]
+struct Bit(u8);
+
+/// A number and its bytes.
+trait Number: Copy {
+    type Bytes: Pod;
+    fn from_le(bytes: Self::Bytes) -> Self;
+    fn from_be(bytes: Self::Bytes) -> Self;
+    fn into_le(self) -> Self::Bytes;
+}
+
+/// Conversion to `T`.
+trait To<T>: Number {
+    fn to(self) -> T;
+}
+
+/// All conversions to a real number.
+trait ToReal: To<u8> + To<u16> + To<u32> + To<u64> + To<i8> + To<i16> + To<i32> + To<i64> + To<f32> + To<f64> {}
+
+/// The conversions that every number has.
+trait ToComplex: To<Bit> + To<[f32; 2]> + To<[f64; 2]> {}
+
+impl Number for Bit {
+    type Bytes = [u8; 1];
+
+    fn from_le([byte]: [u8; 1]) -> Self {
+        Self(u8::from(byte != 0))
+    }
+
+    fn from_be(bytes: [u8; 1]) -> Self {
+        Self::from_le(bytes)
+    }
+
+    fn into_le(self) -> [u8; 1] {
+        [self.0]
+    }
+}
+
+/// Numbers that are their own bytes: reals, and complex numbers as two reals.
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl Number for $number {
+            type Bytes = [u8; size_of::<$number>()];
+
+            fn from_le(bytes: Self::Bytes) -> Self {
+                Self::from_le_bytes(bytes)
+            }
+
+            fn from_be(bytes: Self::Bytes) -> Self {
+                Self::from_be_bytes(bytes)
+            }
+
+            fn into_le(self) -> Self::Bytes {
+                self.to_le_bytes()
+            }
+        }
+
+        impl Number for [$number; 2] {
+            type Bytes = [[u8; size_of::<$number>()]; 2];
+
+            fn from_le(bytes: Self::Bytes) -> Self {
+                bytes.map(<$number>::from_le_bytes)
+            }
+
+            fn from_be(bytes: Self::Bytes) -> Self {
+                bytes.map(<$number>::from_be_bytes)
+            }
+
+            fn into_le(self) -> Self::Bytes {
+                self.map(<$number>::to_le_bytes)
+            }
+        }
+    )*};
+}
+
+/// The conversions of one real number to those in the list, to complex and to `bool`; and from `bool`.
+macro_rules! casts {
+    ($from:ty => $($to:ty),*) => {
+        $(impl To<$to> for $from {
+            fn to(self) -> $to {
+                self as $to
+            }
+        })*
+
+        impl To<[f32; 2]> for $from {
+            fn to(self) -> [f32; 2] {
+                [self as f32, 0.0]
+            }
+        }
+
+        impl To<[f64; 2]> for $from {
+            fn to(self) -> [f64; 2] {
+                [self as f64, 0.0]
+            }
+        }
+
+        impl To<Bit> for $from {
+            fn to(self) -> Bit {
+                Bit(u8::from(self != <$from>::default()))
+            }
+        }
+
+        impl To<$from> for Bit {
+            fn to(self) -> $from {
+                self.0 as $from
+            }
+        }
+    };
+}
+
+macro_rules! real {
+    ($($from:ty),*) => {
+        $(casts!($from => u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);)*
+    };
+}
+
+number!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);
+real!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);
+
+impl To<Bit> for Bit {
+    fn to(self) -> Bit {
+        self
+    }
+}
+
+impl To<[f32; 2]> for Bit {
+    fn to(self) -> [f32; 2] {
+        [f32::from(self.0), 0.0]
+    }
+}
+
+impl To<[f64; 2]> for Bit {
+    fn to(self) -> [f64; 2] {
+        [f64::from(self.0), 0.0]
+    }
+}
+
+impl<P: Copy + PartialEq + Default> To<Bit> for [P; 2]
+where
+    [P; 2]: Number,
+{
+    fn to(self) -> Bit {
+        Bit(u8::from(self != [P::default(); 2]))
+    }
+}
+
+impl<P: To<f32>> To<[f32; 2]> for [P; 2]
+where
+    [P; 2]: Number,
+{
+    fn to(self) -> [f32; 2] {
+        self.map(To::<f32>::to)
+    }
+}
+
+impl<P: To<f64>> To<[f64; 2]> for [P; 2]
+where
+    [P; 2]: Number,
+{
+    fn to(self) -> [f64; 2] {
+        self.map(To::<f64>::to)
+    }
+}
+
+impl<T> ToReal for T where
+    T: To<u8> + To<u16> + To<u32> + To<u64> + To<i8> + To<i16> + To<i32> + To<i64> + To<f32> + To<f64>
+{
+}
+
+impl<T: To<Bit> + To<[f32; 2]> + To<[f64; 2]>> ToComplex for T {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(from: Dtype, order: ByteOrder, to: Dtype, bytes: &[u8]) -> Vec<u8> {
+        let mut out = vec![0xAA; bytes.len() / from.size() * to.size()];
+        kernel(from, order, to).unwrap()(bytes, &mut out);
+        out
+    }
+
+    #[test]
+    fn all_pairs_keep_small_numbers() {
+        let small = [0_u8, 1, 1, 0];
+        for from in Dtype::all() {
+            let start = run(Dtype::U8, ByteOrder::Little, from, &small);
+            for to in Dtype::all() {
+                assert_eq!(kernel(from, ByteOrder::Big, to).is_some(), convertible(from, to), "{from} to {to}");
+                if convertible(from, to) {
+                    let expected = run(Dtype::U8, ByteOrder::Little, to, &small);
+                    assert_eq!(run(from, ByteOrder::Little, to, &start), expected, "{from} to {to}");
+                    let mut swapped = start.clone();
+                    swapped.chunks_exact_mut(from.word_size()).for_each(<[u8]>::reverse);
+                    assert_eq!(run(from, ByteOrder::Big, to, &swapped), expected, "{from} to {to}, big-endian");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_converted_as_numpy_does() {
+        let le = ByteOrder::Little;
+        assert_eq!(run(Dtype::U16, ByteOrder::Big, Dtype::F32, &[1, 2]), 258_f32.to_le_bytes());
+        assert_eq!(run(Dtype::U16, le, Dtype::U8, &300_u16.to_le_bytes()), [44]);
+        assert_eq!(run(Dtype::I8, le, Dtype::U32, &[0xFF]), u32::MAX.to_le_bytes());
+        assert_eq!(run(Dtype::F64, le, Dtype::I16, &(-2.9_f64).to_le_bytes()), (-2_i16).to_le_bytes());
+        assert_eq!(run(Dtype::F32, le, Dtype::Bool, &0.25_f32.to_le_bytes()), [1]);
+        assert_eq!(run(Dtype::F32, le, Dtype::Bool, &f32::NAN.to_le_bytes()), [1]);
+        assert_eq!(run(Dtype::Bool, le, Dtype::Bool, &[0, 7]), [0, 1]);
+        assert_eq!(run(Dtype::Bool, le, Dtype::F32, &[9]), 1_f32.to_le_bytes());
+        assert_eq!(run(Dtype::C64, le, Dtype::Bool, &[0_f32, 2.0].map(f32::to_le_bytes).concat()), [1]);
+        let parts = [1.5_f32, -2.0].map(f32::to_be_bytes).concat();
+        let expected = [1.5_f64, -2.0].map(f64::to_le_bytes).concat();
+        assert_eq!(run(Dtype::C64, ByteOrder::Big, Dtype::C128, &parts), expected);
+    }
+}

@@ -10,7 +10,8 @@ pub mod npy;
 mod roi;
 
 pub use array::Array;
-pub(crate) use cast::cast;
+pub use cast::convertible;
+pub(crate) use cast::{Kernel, cast, kernel};
 pub use dtype::{ByteOrder, Dtype, DtypeKind, UnknownDtype};
 pub(crate) use element::{Bool, Complex, Element, for_element};
 pub use extent::{Shape, ShapeError};

@@ -70,6 +70,10 @@ impl Roi {
     }
 
     /// One byte per frame of the scan, 1 where it is selected; none if there is no mask.
+    ///
+    /// # Panics
+    ///
+    /// Never: a mask that was in memory fits there again.
     pub fn to_mask(&self) -> Option<Vec<u8>> {
         let selected = self.selected.as_ref()?;
         let mut mask = vec![0; usize::try_from(self.n_frames).expect("a mask of this size was read")];

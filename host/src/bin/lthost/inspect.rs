@@ -14,7 +14,7 @@ use crate::{find, outcome::record_value};
 ///
 /// Examples:
 ///   lthost inspect com
-///   lthost inspect ./my_udf.wasm --json
+///   lthost inspect ./udf.wasm --json
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {

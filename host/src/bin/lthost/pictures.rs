@@ -42,7 +42,9 @@ pub(crate) fn stage(
         let is_signed = values.iter().any(|&value| value < 0.0);
         if result.kind == Kind::Sig && !is_signed {
             // On a linear scale the central disc is all that would be seen of a diffraction pattern.
-            values.iter_mut().for_each(|value| *value = value.ln_1p());
+            for value in &mut values {
+                *value = value.ln_1p();
+            }
         }
         let style = if is_signed { Style::Signed } else { Style::Intensity };
         let name = if n_slices == 1 { format!("{}.png", result.name) } else { format!("{}_{i}.png", result.name) };

@@ -12,7 +12,7 @@ use crate::find;
 
 /// List the plugins found by name: those shipped with lthost, then those in the plugin folders
 ///
-/// Plugin folders are those in LTHOST_PLUGINS (separated by colons) and ~/.local/share/lthost/plugins.
+/// Plugin folders are those in `LTHOST_PLUGINS` (separated by colons) and ~/.local/share/lthost/plugins.
 #[derive(clap::Args)]
 pub(crate) struct Opts {
     /// Print JSON

@@ -30,7 +30,7 @@ use crate::{
 ///   lthost run --plugin sum --plugin sumsig --dataset scan.hdr -o out
 ///   lthost run --plugin com -p cy=63.5 -p cx=64 --dataset scan.npy -o out --png
 ///   lthost run --plugin bf=masks -p factors=@bf.npy --dataset scan.mib --nav-shape 128,128
-///   lthost run --plugin my_udf.wasm --dataset scan.raw --dtype u16 --nav-shape 64,64 --sig-shape 256,256
+///   lthost run --plugin udf.wasm --dataset scan.raw --dtype u16 --nav-shape 64,64 --sig-shape 256,256
 ///
 /// Exit status: 0 done, 1 failed, 2 called wrongly, 3 partial results.
 #[derive(clap::Args)]

@@ -1,0 +1,135 @@
+//! Products of frames with masks.
+
+use super::{CHUNK, SEGMENT, sum::reduce};
+use crate::Element;
+
+/// The product of one frame with each of `N` masks, without conjugation. Longer slices are cut to the shortest.
+pub fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+    let len = masks.iter().fold(frame.len(), |len, mask| len.min(mask.len()));
+    let mut totals = [T::Wide::ZERO; N];
+    for start in (0..len).step_by(SEGMENT) {
+        let range = start..len.min(start + SEGMENT);
+        let sums = dot_segment(&frame[range.clone()], masks.map(|mask| &mask[range.clone()]));
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = total.plus(sum);
+        }
+    }
+    totals
+}
+
+/// A stack of masks, and the pixel of them that a block starts at.
+#[derive(Debug, Clone, Copy)]
+pub struct Stack<'a, T> {
+    /// Shape `(n_masks, mask_len)`.
+    pub masks: &'a [T],
+    /// Pixels of one mask.
+    pub mask_len: usize,
+    /// Pixel of each mask that is pixel 0 of the block.
+    pub start: usize,
+}
+
+/// Adds to `acc`, of shape `(n_frames, n_masks)`, the products of frames and masks: `pixels` has shape
+/// `(n_frames, block_len)`, and a block is `block_len` pixels of each mask.
+///
+/// # Panics
+///
+/// Where the block reaches beyond the masks.
+pub fn add_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
+    let Stack { masks, mask_len, start } = stack;
+    let n_masks = masks.len().checked_div(mask_len).unwrap_or(0);
+    if n_masks == 0 || block_len == 0 {
+        return;
+    }
+    let mut totals = vec![T::Wide::ZERO; acc.len()];
+    // Four masks and a segment of each stay in the first cache while the frames pass by.
+    for from in (0..block_len).step_by(SEGMENT) {
+        let to = block_len.min(from + SEGMENT);
+        let mask = |idx: usize| &masks[idx * mask_len + start + from..idx * mask_len + start + to];
+        for first in (0..n_masks).step_by(4) {
+            let frames = pixels.chunks_exact(block_len).map(|frame| &frame[from..to]);
+            for (totals, frame) in totals.chunks_exact_mut(n_masks).zip(frames) {
+                let totals = &mut totals[first..];
+                match n_masks - first {
+                    1 => add(totals, dot_segment(frame, [mask(first)])),
+                    2 => add(totals, dot_segment(frame, [0, 1].map(|i| mask(first + i)))),
+                    3 => add(totals, dot_segment(frame, [0, 1, 2].map(|i| mask(first + i)))),
+                    _ => add(totals, dot_segment(frame, [0, 1, 2, 3].map(|i| mask(first + i)))),
+                }
+            }
+        }
+    }
+    for (acc, total) in acc.iter_mut().zip(totals) {
+        *acc = T::narrow(acc.widen().plus(total));
+    }
+}
+
+#[inline]
+fn add<T: Element, const N: usize>(totals: &mut [T], sums: [T; N]) {
+    for (total, sum) in totals.iter_mut().zip(sums) {
+        *total = total.plus(sum);
+    }
+}
+
+/// As many lanes as fill two vectors a mask: with four masks eight sums are under way, which hides their latency.
+#[inline]
+fn dot_segment<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+    if size_of::<T>() <= 4 { dot_lanes::<T, N, 8>(frame, masks) } else { dot_lanes::<T, N, 4>(frame, masks) }
+}
+
+#[inline]
+fn dot_lanes<T: Element, const N: usize, const LANES: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+    let (frame, frame_rest) = frame.as_chunks::<CHUNK>();
+    let masks = masks.map(|mask| mask.as_chunks::<CHUNK>());
+    let mut lanes = [[T::ZERO; LANES]; N];
+    for (at, frame) in frame.iter().enumerate() {
+        for (lanes, mask) in lanes.iter_mut().zip(&masks) {
+            let mask = &mask.0[at];
+            for step in 0..CHUNK / LANES {
+                for i in 0..LANES {
+                    let product = frame[step * LANES + i].times(mask[step * LANES + i]);
+                    lanes[i] = lanes[i].plus(product);
+                }
+            }
+        }
+    }
+    std::array::from_fn(|n| {
+        let products = frame_rest.iter().zip(masks[n].1).map(|(pixel, mask)| pixel.widen().times(mask.widen()));
+        products.fold(reduce(lanes[n]).widen(), T::Wide::plus)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Complex, kernels::samples::numbers};
+
+    #[test]
+    fn blocks_of_frames_and_masks_equal_naive_loops() {
+        let (n_frames, mask_len, start) = (3, 5000, 17);
+        for n_masks in 1..7 {
+            for block_len in [1, 32, 2048, 4100] {
+                let pixels: Vec<f32> = numbers(n_frames * block_len, 10.0);
+                let masks: Vec<f32> = numbers(n_masks * mask_len, 1.0);
+                let mut acc = vec![1.0; n_frames * n_masks];
+                add_dots(&mut acc, &pixels, block_len, Stack { masks: &masks, mask_len, start });
+                for (i, sum) in acc.iter().enumerate() {
+                    let frame = &pixels[i / n_masks * block_len..][..block_len];
+                    let mask = &masks[i % n_masks * mask_len + start..][..block_len];
+                    let naive: f64 = frame.iter().zip(mask).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                    let size: f64 = frame.iter().zip(mask).map(|(a, b)| f64::from((a * b).abs())).sum();
+                    assert!((f64::from(*sum) - naive - 1.0).abs() < 1e-6 * (size + 1.0), "{sum} is not {naive}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn integers_wrap_and_complex_numbers_are_not_conjugated() {
+        assert_eq!(dot(&[200_u8; 40], [&[3_u8; 40]]), [192]);
+        let i = Complex::new(0.0_f64, 1.0);
+        assert_eq!(
+            dot(&[i; 33], [&[i; 33], &[Complex::new(2.0, 0.0); 33]]),
+            [Complex::new(-33.0, 0.0), Complex::new(0.0, 66.0)]
+        );
+    }
+}

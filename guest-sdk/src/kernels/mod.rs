@@ -1,0 +1,46 @@
+//! Loops over pixels that the compiler turns into vector instructions. Use them, or copy their shape.
+//!
+//! The host can stop a plugin that runs away. For that it puts a check into every turn of every loop, which costs
+//! nothing where a turn has much to do, and up to seven times the run time where it adds one number. So these loops
+//! do at least eight vectors of work a turn: they go through [`CHUNK`] pixels at once, in arrays of fixed size, which
+//! the compiler unrolls completely.
+//!
+//! Long sums of `f32` keep their digits: they are gathered in several lanes and carried over into `f64` every
+//! [`SEGMENT`] numbers.
+
+mod convert;
+mod dot;
+mod frames;
+mod logs;
+mod moments;
+mod sum;
+
+pub use convert::convert;
+pub use dot::{Stack, add_dots, dot};
+pub use frames::{add_frames, maximum, minimum};
+pub use logs::add_logs;
+pub use moments::add_moments;
+pub use sum::{largest, smallest, sum};
+
+/// Pixels in a turn of a loop.
+const CHUNK: usize = 32;
+
+/// Numbers that are added up before the sum goes over to the wide type.
+const SEGMENT: usize = 2048;
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Numbers for tests: small, of both signs, without a pattern.
+
+    use crate::Element;
+
+    /// `len` numbers between -1 and 1, times `scale`.
+    pub(crate) fn numbers<T: Element>(len: usize, scale: f64) -> Vec<T> {
+        let mut state = 12345_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state >> 8) / f64::from(1_u32 << 23) - 1.0
+        };
+        (0..len).map(|_| T::from_f64(next() * scale)).collect()
+    }
+}

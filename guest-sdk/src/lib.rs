@@ -1,0 +1,93 @@
+//! Write UDFs for lthost in Rust: implement [`Udf`], name it in [`export_udf!`], build for `wasm32-unknown-unknown`.
+//!
+//! ```
+//! use lthost_guest_sdk::prelude::*;
+//!
+//! export_udf!(Sum);
+//!
+//! struct Sum;
+//!
+//! impl Udf for Sum {
+//!     fn manifest() -> Manifest {
+//!         manifest!("sum", "Sum of all frames")
+//!     }
+//!
+//!     fn new(_: &Params, _: &Meta) -> Result<Self> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
+//!         Ok(vec![Buffer::sig("intensity", input).merge(Merge::Sum)])
+//!     }
+//!
+//!     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+//!         each_dtype!(tile.pixels(), |pixels| kernels::add_frames(&mut out.sig("intensity", tile)?, pixels));
+//!         Ok(())
+//!     }
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! [`testing`] runs a UDF natively, in a unit test, on a few hand-made frames.
+
+mod udf;
+
+mod buffer;
+mod manifest;
+mod meta;
+mod params;
+
+mod array;
+mod complex;
+mod dtype;
+mod element;
+mod numbers;
+
+mod output;
+mod partial;
+mod store;
+mod tile;
+
+mod error;
+mod host;
+
+pub mod kernels;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+mod adapter;
+#[doc(hidden)]
+pub mod bindings;
+mod cast;
+mod convert;
+mod export;
+
+pub use array::Array;
+pub use buffer::{Buffer, Kind, Merge, Usage};
+pub use complex::Complex;
+pub use dtype::{Dtype, DtypeKind};
+pub use element::{Bool, Element, Float, Part, Real};
+pub use error::{Error, Result};
+pub use host::{Level, log};
+pub use manifest::{Axis, Manifest, Parameter, ParameterType};
+pub use meta::{Granularity, Input, Meta, Partition, Preferences, Role};
+pub use numbers::Numbers;
+pub use output::Output;
+pub use params::{FromValue, Params, Value};
+pub use partial::Partial;
+pub use store::Buffers;
+pub use tile::Tile;
+pub use udf::Udf;
+
+#[doc(hidden)]
+pub use adapter::{Adapter, Instance};
+
+pub mod prelude {
+    //! All that a plugin usually needs.
+
+    pub use crate::{
+        Array, Axis, Buffer, Buffers, Complex, Dtype, Element, Error, Float, Manifest, Merge, Meta, Numbers, Output,
+        Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value, each_dtype, each_float,
+        each_real, export_udf, kernels, manifest,
+    };
+}

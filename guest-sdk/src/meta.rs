@@ -1,0 +1,165 @@
+//! The run as a UDF sees it, and how the UDF wants to be fed.
+
+use crate::Dtype;
+
+/// On which thread an instance lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Processes partitions.
+    Worker,
+    /// Merges and makes results.
+    Main,
+}
+
+/// The data set of a run, as far as a UDF may know it.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// What this instance is for.
+    pub role: Role,
+    /// Extents of the scan axes, slow axis first: `(ny, nx)`. At least one.
+    pub nav_shape: Vec<usize>,
+    /// Extents of the detector axes, slow axis first: `(sy, sx)`. At least one.
+    pub sig_shape: Vec<usize>,
+    /// Frames that the ROI selects; entries of nav buffers.
+    pub n_roi_frames: usize,
+    /// For each frame of the scan whether the ROI selects it; none without a ROI.
+    pub roi: Option<Vec<bool>>,
+    /// How the data set stores its numbers.
+    pub dataset_dtype: Dtype,
+    /// Whether corrections (dark, gain, dead pixels) are applied to what the UDF sees.
+    pub corrected: bool,
+    /// What the file says of itself: key and text.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Meta {
+    /// Frames of the scan: the product of `nav_shape`.
+    pub fn n_frames(&self) -> usize {
+        self.nav_shape.iter().product()
+    }
+
+    /// Pixels of a frame: the product of `sig_shape`.
+    pub fn sig_size(&self) -> usize {
+        self.sig_shape.iter().product()
+    }
+
+    /// The dtype that tiles will have if the UDF asks for `preferences`.
+    pub fn input_dtype(&self, preferences: &Preferences) -> Dtype {
+        let corrected = if self.corrected { Dtype::F32.promote(self.dataset_dtype) } else { self.dataset_dtype };
+        match preferences.input {
+            Input::Native => corrected,
+            Input::AtLeast(dtype) => corrected.promote(dtype),
+            Input::Exactly(dtype) => dtype,
+        }
+    }
+}
+
+/// A run of frames; the unit of work and of merging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    /// Number of the partition, counted over the whole scan.
+    pub index: usize,
+    /// First frame, as frame index.
+    pub frame_start: usize,
+    /// One past the last frame, as frame index.
+    pub frame_stop: usize,
+    /// First frame, as ROI index.
+    pub roi_start: usize,
+    /// One past the last frame, as ROI index.
+    pub roi_stop: usize,
+}
+
+impl Partition {
+    /// Frames that the ROI selects of it: entries of its nav buffers.
+    pub fn n_roi_frames(&self) -> usize {
+        self.roi_stop.saturating_sub(self.roi_start)
+    }
+}
+
+/// In which dtype a UDF wants its tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// As the data set stores them.
+    Native,
+    /// The smallest dtype that holds this one and the data set's.
+    AtLeast(Dtype),
+    /// This dtype, even if digits are lost.
+    Exactly(Dtype),
+}
+
+/// What one call of `process` gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Granularity {
+    /// Any block of pixels of any number of frames.
+    Tile,
+    /// Whole frames, any number of them.
+    Frame,
+    /// All frames of the partition at once.
+    Partition,
+}
+
+/// How a UDF wants to be fed: `Preferences::at_least(Dtype::F32).by_frame()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preferences {
+    pub(crate) input: Input,
+    pub(crate) granularity: Granularity,
+    pub(crate) depth: Option<u64>,
+    pub(crate) total_size: Option<u64>,
+}
+
+impl Preferences {
+    /// Tiles as the data set stores them.
+    pub fn native() -> Self {
+        Self::new(Input::Native)
+    }
+
+    /// Tiles of the smallest dtype that holds `dtype` and the data set's: of `f32`, u16 data come as `f32`, u32 data
+    /// as `f64`, complex data as `c64`.
+    pub fn at_least(dtype: Dtype) -> Self {
+        Self::new(Input::AtLeast(dtype))
+    }
+
+    /// Tiles of `dtype`, even if digits are lost. Complex data as real numbers are refused.
+    pub fn exactly(dtype: Dtype) -> Self {
+        Self::new(Input::Exactly(dtype))
+    }
+
+    fn new(input: Input) -> Self {
+        Self { input, granularity: Granularity::Tile, depth: None, total_size: None }
+    }
+
+    /// Whole frames, any number of them in a tile.
+    #[must_use]
+    pub fn by_frame(mut self) -> Self {
+        self.granularity = Granularity::Frame;
+        self
+    }
+
+    /// All frames of a partition in one tile.
+    #[must_use]
+    pub fn by_partition(mut self) -> Self {
+        self.granularity = Granularity::Partition;
+        self
+    }
+
+    /// Never more than `n_frames` in a tile, and about that many if possible.
+    #[must_use]
+    pub fn depth(mut self, n_frames: u64) -> Self {
+        self.depth = Some(n_frames);
+        self
+    }
+
+    /// About as many bytes in a tile.
+    #[must_use]
+    pub fn total_size(mut self, n_bytes: u64) -> Self {
+        self.total_size = Some(n_bytes);
+        self
+    }
+}
+
+impl Default for Preferences {
+    /// Tiles of at least `f32`, of any size.
+    fn default() -> Self {
+        Self::at_least(Dtype::F32)
+    }
+}

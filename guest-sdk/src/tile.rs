@@ -1,0 +1,140 @@
+//! A tile: the unit of a call of [`Udf::process`](crate::Udf::process).
+
+use std::{rc::Rc, slice::ChunksExact};
+
+use crate::{Array, Element, Error, Meta, Numbers, Result, bindings::Values, host};
+
+/// A block of pixels of consecutive frames of one partition.
+///
+/// The block is contiguous in a frame: pixel `i` of the block is pixel `sig_start + i` of the flat frame.
+#[derive(Debug)]
+pub struct Tile {
+    pub(crate) meta: Rc<Meta>,
+    pub(crate) roi_start: usize,
+    pub(crate) n_frames: usize,
+    pub(crate) frames: Frames,
+    pub(crate) sig_start: usize,
+    pub(crate) sig_origin: Vec<usize>,
+    pub(crate) sig_shape: Vec<usize>,
+    pub(crate) sig_index: usize,
+    /// The AUX parameters that were given, with their names.
+    pub(crate) aux: Vec<(String, Array)>,
+    pub(crate) pixels: Values,
+}
+
+/// Which frames a tile holds, as frame index.
+#[derive(Debug)]
+pub(crate) enum Frames {
+    /// This one and those that follow.
+    Consecutive(usize),
+    /// One number per frame.
+    Listed(Vec<usize>),
+}
+
+impl Tile {
+    /// The pixels: shape `(n_frames, ...sig_shape)`.
+    pub fn pixels(&self) -> Numbers<'_> {
+        Numbers::of(&self.pixels)
+    }
+
+    /// Splits pixels of this tile, or entries of its frames, into one slice per frame.
+    pub fn rows<'a, T>(&self, pixels: &'a [T]) -> ChunksExact<'a, T> {
+        pixels.chunks_exact((pixels.len() / self.n_frames.max(1)).max(1))
+    }
+
+    /// First frame, as ROI index. The others follow without gap.
+    pub fn roi_start(&self) -> usize {
+        self.roi_start
+    }
+
+    /// Number of frames.
+    pub fn n_frames(&self) -> usize {
+        self.n_frames
+    }
+
+    /// First pixel of the block in the flat frame.
+    pub fn sig_start(&self) -> usize {
+        self.sig_start
+    }
+
+    /// Pixels of the block: the product of `sig_shape`.
+    pub fn block_len(&self) -> usize {
+        self.sig_shape.iter().product()
+    }
+
+    /// Where the block starts on each sig axis.
+    pub fn sig_origin(&self) -> &[usize] {
+        &self.sig_origin
+    }
+
+    /// Extent of the block on each sig axis.
+    pub fn sig_shape(&self) -> &[usize] {
+        &self.sig_shape
+    }
+
+    /// Number of the block: the same number, the same block, in all tiles of a run.
+    pub fn sig_index(&self) -> usize {
+        self.sig_index
+    }
+
+    /// The frame index of each frame: its place among all frames of the scan.
+    pub fn frame_indices(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_frames).map(|i| match &self.frames {
+            Frames::Consecutive(first) => first + i,
+            Frames::Listed(indices) => indices[i],
+        })
+    }
+
+    /// Where each frame is in the scan: an index for each nav axis.
+    pub fn coordinates(&self) -> impl Iterator<Item = Vec<usize>> {
+        self.frame_indices().map(|frame| unravel(frame, &self.meta.nav_shape))
+    }
+
+    /// The entries of AUX parameter `name` for these frames, shape `(n_frames, ...extra)`; none if it was not given.
+    ///
+    /// # Errors
+    ///
+    /// Where its dtype is not `T`.
+    pub fn aux<T: Element>(&self, name: &str) -> Result<Option<&[T]>> {
+        let Some((_, array)) = self.aux.iter().find(|(known, _)| known == name) else { return Ok(None) };
+        let slice = array.as_slice();
+        let wrong = || Error::new(format!("AUX data `{name}` are {}, and were used as {}", array.dtype(), T::DTYPE));
+        slice.ok_or_else(wrong).map(Some)
+    }
+
+    /// Holds the sizes that the host stated against each other.
+    pub(crate) fn checked(self) -> Result<Self> {
+        let listed = match &self.frames {
+            Frames::Consecutive(_) => self.n_frames,
+            Frames::Listed(indices) => indices.len(),
+        };
+        let block_len = self.sig_shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent));
+        let n_pixels = block_len.and_then(|size| size.checked_mul(self.n_frames));
+        if listed != self.n_frames || n_pixels != Some(self.pixels().len()) {
+            return Err(host::fault("the sizes of a tile contradict each other"));
+        }
+        Ok(self)
+    }
+}
+
+/// The index on each axis of the element that is number `flat` in C order.
+fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (place, &extent) in index.iter_mut().zip(shape).rev() {
+        *place = flat % extent.max(1);
+        flat /= extent.max(1);
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_axis_is_fastest() {
+        assert_eq!(unravel(0, &[3, 4, 5]), [0, 0, 0]);
+        assert_eq!(unravel(27, &[3, 4, 5]), [1, 1, 2]);
+        assert_eq!(unravel(59, &[3, 4, 5]), [2, 3, 4]);
+    }
+}

@@ -1,0 +1,61 @@
+//! Sum of the logarithms of all frames: weak reflections show up beside strong ones.
+//!
+//! Each frame is shifted so that its smallest pixel is 1. That takes whole frames, which is what the UDF asks for.
+
+use lthost_guest_sdk::prelude::*;
+
+export_udf!(LogSum);
+
+struct LogSum;
+
+impl Udf for LogSum {
+    fn manifest() -> Manifest {
+        manifest!("logsum", "Sum over all frames of log(frame - min(frame) + 1)")
+    }
+
+    fn new(_: &Params, _: &Meta) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn preferences(&self) -> Preferences {
+        Preferences::at_least(Dtype::F32).by_frame()
+    }
+
+    fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
+        if input.is_complex() {
+            return Err(Error::new(format!("logsum needs real numbers: {input} has no smallest one")));
+        }
+        Ok(vec![Buffer::sig("logsum", Dtype::F32).merge(Merge::Sum).doc("sum of the natural logarithms")])
+    }
+
+    fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        let mut logsum = out.sig("logsum", tile)?;
+        match tile.pixels() {
+            Numbers::F32(pixels) => tile.rows(pixels).for_each(|frame| kernels::add_logs(&mut logsum, frame)),
+            Numbers::F64(pixels) => tile.rows(pixels).for_each(|frame| kernels::add_logs(&mut logsum, frame)),
+            other => return Err(Error::new(format!("logsum cannot take {}", other.dtype()))),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lthost_guest_sdk::testing::Scan;
+
+    #[test]
+    fn logarithms_start_at_the_smallest_pixel() {
+        // Smallest pixels 5 and 0: what remains is 1, 2, 3 and 3, 1, 2.
+        let results = Scan::new(&[2], &[3], &[5_u16, 6, 7, 2, 0, 1]).tiles(1, 1).run::<LogSum>().unwrap();
+        let expected = [3_f32.ln(), 2_f32.ln(), 3_f32.ln() + 2_f32.ln()];
+        for (sum, expected) in results.get::<f32>("logsum").iter().zip(expected) {
+            assert!((sum - expected).abs() < 1e-6, "{sum} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn complex_data_are_refused() {
+        assert!(Scan::new(&[1], &[1], &[Complex::new(1.0_f32, 0.0)]).run::<LogSum>().is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! A UDF that does its work until it is told to misbehave: `attack` says how, `at` in which function, `on` on which
+//! threads and `partition` when. What the SDK would not let through is in `hostile-raw`.
+#![expect(clippy::panic, reason = "it is what this plugin is for")]
+
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use lthost_guest_sdk::{Level, Role, log, prelude::*};
+
+export_udf!(Hostile);
+
+/// How it misbehaves.
+const ATTACKS: [&str; 18] = [
+    "none",
+    "panic",
+    "panic-lines",
+    "trap",
+    "loop",
+    "loop-logging",
+    "recurse",
+    "memory",
+    "memory-polite",
+    "memory-then-panic",
+    "error",
+    "error-causes",
+    "error-escapes",
+    "error-huge",
+    "log-flood",
+    "log-huge",
+    "log-escapes",
+    "log-error",
+];
+/// Functions where it may do so.
+const FUNCTIONS: [&str; 9] =
+    ["create", "preferences", "buffers", "preprocess", "begin", "process", "end", "merge", "results"];
+
+/// How often `new` ran in this memory: more than once would mean that two instances share it.
+static N_CREATED: AtomicU64 = AtomicU64::new(0);
+
+struct Hostile {
+    attack: String,
+    at: String,
+    is_target: bool,
+    target_partition: Option<i64>,
+    exactly: Option<Dtype>,
+    partition: usize,
+}
+
+impl Udf for Hostile {
+    fn manifest() -> Manifest {
+        manifest!("hostile", "Misbehaves on command; otherwise the sum of all frames")
+            .parameter(Parameter::text("attack").choices(&ATTACKS).default("none").doc("how"))
+            .parameter(Parameter::text("at").choices(&FUNCTIONS).default("process").doc("in which function"))
+            .parameter(Parameter::text("on").choices(&["any", "main", "worker"]).default("any").doc("on which threads"))
+            .parameter(Parameter::integer("partition").minimum(0.0).doc("in which partition only"))
+            .parameter(Parameter::dtype("exactly").doc("dtype that tiles must have"))
+            .with_preprocess()
+            .with_merge()
+            .with_results()
+    }
+
+    fn new(params: &Params, meta: &Meta) -> Result<Self> {
+        N_CREATED.fetch_add(1, Ordering::Relaxed);
+        let is_target = match (params.get::<String>("on")?.as_str(), meta.role) {
+            ("main", role) => role == Role::Main,
+            ("worker", role) => role == Role::Worker,
+            _ => true,
+        };
+        let udf = Self {
+            attack: params.get("attack")?,
+            at: params.get("at")?,
+            is_target,
+            target_partition: params.get("partition")?,
+            exactly: params.get("exactly")?,
+            partition: 0,
+        };
+        udf.strike("create")?;
+        Ok(udf)
+    }
+
+    fn preferences(&self) -> Preferences {
+        // The only function that can't return an error.
+        if let Err(error) = self.strike("preferences") {
+            panic!("{error}");
+        }
+        self.exactly.map_or(Preferences::at_least(Dtype::F64), Preferences::exactly)
+    }
+
+    fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
+        self.strike("buffers")?;
+        Ok(vec![
+            Buffer::sig("intensity", Dtype::F64).merge(Merge::Custom),
+            Buffer::nav("created", Dtype::U64).doc("how often this memory saw `new`"),
+            Buffer::single("total", Dtype::F64).result_only(),
+        ])
+    }
+
+    fn preprocess(&self, _: &mut Output) -> Result<()> {
+        self.strike("preprocess")
+    }
+
+    fn begin(&mut self, partition: &Partition, out: &mut Partial) -> Result<()> {
+        self.partition = partition.index;
+        self.strike("begin")?;
+        out.whole::<u64>("created")?.fill(N_CREATED.load(Ordering::Relaxed));
+        Ok(())
+    }
+
+    fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        self.strike("process")?;
+        let pixels: Vec<f64> = tile.pixels().to_vec();
+        let mut sum = out.sig::<f64>("intensity", tile)?;
+        for frame in tile.rows(&pixels) {
+            sum.iter_mut().zip(frame).for_each(|(sum, pixel)| *sum += pixel);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut Partial) -> Result<()> {
+        self.strike("end")
+    }
+
+    fn merge(&self, partition: &Partition, dest: &Buffers, src: &Buffers) -> Result<()> {
+        self.strike_in("merge", partition.index)?;
+        let (mut dest, src) = (dest.write::<f64>("intensity")?, src.read::<f64>("intensity")?);
+        dest.iter_mut().zip(src.iter()).for_each(|(dest, src)| *dest += src);
+        Ok(())
+    }
+
+    fn results(&self, merged: &Buffers, _: &[bool], out: &mut Output) -> Result<()> {
+        self.strike("results")?;
+        out.put("total", &[merged.read::<f64>("intensity")?.iter().sum::<f64>()])
+    }
+}
+
+impl Hostile {
+    fn strike(&self, function: &str) -> Result<()> {
+        self.strike_in(function, self.partition)
+    }
+
+    fn strike_in(&self, function: &str, partition: usize) -> Result<()> {
+        let is_now = self.target_partition.is_none_or(|target| i64::try_from(partition) == Ok(target));
+        if self.at != function || !self.is_target || !is_now {
+            return Ok(());
+        }
+        match self.attack.as_str() {
+            "none" => Ok(()),
+            "panic" => panic!("the beam is off in `{function}`"),
+            "panic-lines" => panic!("one\nerror: two\r\n\x1b[2Kthree"),
+            "trap" => std::process::abort(),
+            "loop" => spin(),
+            "loop-logging" => loop {
+                log(Level::Debug, "still here");
+            },
+            "recurse" => Err(Error::new(format!("reached the ground at {}", recurse(0)))),
+            "memory" => hoard(),
+            "memory-polite" => ask_politely(),
+            "memory-then-panic" => ask_politely().and_then(|()| panic!("no room left")),
+            attack => speak(attack),
+        }
+    }
+}
+
+fn spin() -> ! {
+    loop {
+        black_box(());
+    }
+}
+
+fn recurse(depth: u64) -> u64 {
+    if black_box(true) { recurse(black_box(depth) + 1) + 1 } else { depth }
+}
+
+/// Takes memory until there is none.
+fn hoard() -> ! {
+    loop {
+        std::mem::forget(black_box(Vec::<u8>::with_capacity(32 << 20)));
+    }
+}
+
+/// Asks for more memory than there can be, and takes no for an answer.
+fn ask_politely() -> Result<()> {
+    match black_box(Vec::<u8>::new()).try_reserve_exact(1 << 30) {
+        Ok(()) => Err(Error::new("was given a gibibyte")),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Attacks on whoever reads what a plugin says.
+fn speak(attack: &str) -> Result<()> {
+    const ESCAPES: &str = "\x1b[31mred\x1b]0;title\x07 \u{9b}2J \u{202e}desrever\u{200f} \x08\x08\x7f";
+    match attack {
+        "error" => Err(Error::new("the camera length is unknown: set it with -p")),
+        "error-causes" => {
+            Err(Error::new("no peak above the noise").context("no lattice found").context("no strain map"))
+        }
+        "error-escapes" => Err(Error::new(ESCAPES).context(format!("coloured\nerror: forged {ESCAPES}"))),
+        "error-huge" => Err(Error::new("x".repeat(1 << 20)).context("\n".repeat(1 << 20))),
+        "log-flood" => {
+            (0..20_000).for_each(|i| log(Level::Info, i));
+            Ok(())
+        }
+        "log-huge" => {
+            log(Level::Info, "y".repeat(10 << 20));
+            Ok(())
+        }
+        "log-escapes" => {
+            log(Level::Warn, format!("look {ESCAPES}\nresults are in /tmp"));
+            Ok(())
+        }
+        "log-error" => {
+            log(Level::Error, "something is odd, but not fatal");
+            Ok(())
+        }
+        attack => Err(Error::new(format!("there is no attack `{attack}`"))),
+    }
+}
