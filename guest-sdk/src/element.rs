@@ -6,7 +6,12 @@ use std::{
     ops::{Add, Div, Mul, Neg, Sub},
 };
 
-use crate::{Complex, Dtype, Numbers, bindings::Values, cast};
+use crate::{
+    Complex, Dtype, Numbers,
+    bindings::Values,
+    cast,
+    kernels::logs::{log_f32, log_f64},
+};
 
 /// A number of a tile or buffer. Implemented for all thirteen dtypes, and for nothing else.
 pub trait Element: sealed::Sealed + Copy + Default + PartialEq + Debug + Send + Sync + 'static {
@@ -94,10 +99,28 @@ pub trait Float:
 }
 
 /// `f32` or `f64`: what complex numbers are made of.
-pub trait Part: Float<Part = Self> + Real {}
+pub trait Part: Float<Part = Self> + Real {
+    /// The natural logarithm of a number from 1 on.
+    #[doc(hidden)]
+    #[must_use]
+    fn log(self) -> Self;
+}
 
-impl Part for f32 {}
-impl Part for f64 {}
+#[expect(clippy::inline_always, reason = "as a call per pixel it is four times slower")]
+impl Part for f32 {
+    #[inline(always)]
+    fn log(self) -> Self {
+        log_f32(self)
+    }
+}
+
+#[expect(clippy::inline_always, reason = "as above")]
+impl Part for f64 {
+    #[inline(always)]
+    fn log(self) -> Self {
+        log_f64(self)
+    }
+}
 
 /// A truth value in one byte.
 #[repr(transparent)]

@@ -1,6 +1,14 @@
 //! The suite: the built program and the library with real plugins, as a user runs them.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bad_input;
+mod cli;
 mod datasets;
+mod handover;
+mod hostile;
+mod not_plugins;
+mod program;
+mod readme;
+mod reference;
 mod tidy;
 mod vectors;

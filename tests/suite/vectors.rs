@@ -35,6 +35,17 @@ const PYTHONS_OWN: [&str; 4] = ["factory", "sparse_factory", "use_sparse", "use_
 /// Parameters of features that lthost does not have yet.
 const NOT_YET: [&str; 2] = ["shifts", "shifts_aux"];
 
+/// Where lthost differs on purpose: LiberTEM's centre of mass counts frames that were never in the file, as frames
+/// without shift, when it fits and subtracts the mean shift or a plane. lthost leaves them out, so all that derives from
+/// the fit differs; what is measured in the frames agrees.
+const MISSING_FRAMES_ARE_NOT_FITTED: [&str; 22] = [
+    "com_u2_so1", "com_u2_so3", "com_f4_so3", "com_u2_so12", "com_u2_so12_roi", "com_f4_so12", "com_u2_so34",
+    "com_u2_so34_roi", "com_f4_so34", "com_f4_so34_roi", "com_u2_so-1_roi", "com_f4_so-1", "com_f4_so-1_roi",
+    "com_u2_so-3_roi", "com_f4_so-3_roi", "com_u2_so-12_roi", "com_f4_so-12", "com_f4_so-12_roi", "com_u2_so-34",
+    "com_u2_so-34_roi", "com_f4_so-34", "com_f4_so-34_roi",
+];
+const MEASURED: [&str; 2] = ["raw_com", "raw_shifts"];
+
 /// Partitions and tile sizes to try besides those of the case: whole frames, rows of frames, odd ones.
 const PLANS: [(Option<u64>, u64); 4] = [(None, 512 << 10), (Some(1), 3000), (Some(7), 700), (Some(64), 1)];
 
@@ -59,13 +70,20 @@ fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
             failures.push(format!("{}: {what}", case["name"]));
         }
     }
-    println!("{counts:?}");
-    let shown = failures.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    let shown = failures.iter().take(60).cloned().collect::<Vec<_>>().join("\n");
     assert!(failures.is_empty(), "{} cases failed:\n{shown}", failures.len());
-    // The vectors cover each of them; a case that is not found is not a case that passes.
-    let expected = [88, 237, 89, 101, 129, 118, 88, 20];
-    let n_cases: usize = counts.values().sum();
-    assert!(counts.len() == PLUGINS.len() && n_cases >= 1000, "{n_cases} cases, {counts:?}, {expected:?}");
+    // A case that is not found is not a case that passes.
+    let expected = [
+        ("ApplyMasksUDF", 283),
+        ("CoMUDF", 237),
+        ("LogsumUDF", 89),
+        ("MaxUDF(custom)", 20),
+        ("PickUDF", 101),
+        ("StdDevUDF", 129),
+        ("SumSigUDF", 118),
+        ("SumUDF", 149),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
 }
 
 fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), String> {
@@ -77,7 +95,7 @@ fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), Str
     plans.extend(PLANS);
     for (partitions, tile_bytes) in plans {
         let run_with = |workers| {
-            let config = RunConfig { workers, partitions, tile_bytes, roi: roi.clone(), limits: Limits::default() };
+            let config = RunConfig { workers, partitions, tile_bytes, roi: roi.clone(), ..RunConfig::default() };
             let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: arguments.clone() };
             let observer = Observer { progress: &mut |_| {}, logger: silent() };
             run(&dataset, &[spec], &config, &Cancel::default(), observer)
@@ -115,12 +133,34 @@ fn check_outcome(
         (Err(error), None) => return Err(error.to_string()),
         (Ok(outcome), None) => outcome,
     };
+    let noise = single_precision_noise(vectors, case, dataset);
+    let differs_on_purpose = MISSING_FRAMES_ARE_NOT_FITTED.iter().any(|name| case["name"] == *name);
+    let mut differs = false;
     for (name, output) in case["outputs"].as_object().unwrap() {
         let result = outcome.udfs[0].results.iter().find(|result| result.name == *name);
         let result = result.ok_or_else(|| format!("there is no result `{name}`"))?;
-        check_array(result, &vectors.expected(output), output).map_err(|what| format!("`{name}`: {what}"))?;
+        match check_array(result, &vectors.expected(output), output, noise) {
+            Err(_) if differs_on_purpose && !MEASURED.contains(&name.as_str()) => differs = true,
+            checked => checked.map_err(|what| format!("`{name}`: {what}"))?,
+        }
+    }
+    if differs != differs_on_purpose {
+        return Err("agrees, though it is listed as different on purpose".to_owned());
     }
     check_damage(outcome, &vectors.expected(&case["damage"]), dataset)
+}
+
+/// How far results may be off that derive from a centre of mass of single precision data, in px.
+///
+/// The centre is a quotient of sums that are rounded to `f32`: both sides may be off by some of its last digits, and the
+/// vectors are as exact as that. (Their tolerance for what derives from it is that of double precision.)
+fn single_precision_noise(vectors: &Vectors, case: &Json, dataset: &Dataset) -> f64 {
+    if case["udf"] != "CoMUDF" || dataset.dtype() != Dtype::F32 {
+        return 0.0;
+    }
+    let centre = vectors.expected(&case["outputs"]["raw_com"]);
+    let largest = parts(centre.dtype, &centre.data).filter(|x| x.is_finite()).fold(0.0, |a: f64, b| a.max(b.abs()));
+    4.0 * f64::from(f32::EPSILON) * largest
 }
 
 /// LiberTEM marks frames as merged that were never in the file; lthost does not.
@@ -132,7 +172,7 @@ fn check_damage(outcome: &Outcome, expected: &Array, dataset: &Dataset) -> Resul
     if outcome.damage.data.iter().copied().eq(expected) { Ok(()) } else { Err("damage differs".to_owned()) }
 }
 
-fn check_array(result: &ResultBuffer, expected: &Array, output: &Json) -> Result<(), String> {
+fn check_array(result: &ResultBuffer, expected: &Array, output: &Json, noise: f64) -> Result<(), String> {
     if result.shape != expected.shape {
         return Err(format!("shape {}, expected {}", result.shape, expected.shape));
     }
@@ -152,6 +192,7 @@ fn check_array(result: &ResultBuffer, expected: &Array, output: &Json) -> Result
         rtol = rtol.max(1e-4);
         atol *= 1e5;
     }
+    atol = atol.max(noise);
     for (i, (got, want)) in parts(result.dtype, &result.data).zip(parts(expected.dtype, &expected.data)).enumerate() {
         let close = got == want || (got.is_nan() && want.is_nan()) || (got - want).abs() <= atol + rtol * want.abs();
         if !close {

@@ -70,10 +70,15 @@ fn add<T: Element, const N: usize>(totals: &mut [T], sums: [T; N]) {
     }
 }
 
-/// As many lanes as fill two vectors a mask: with four masks eight sums are under way, which hides their latency.
+/// With few masks each has more lanes, so that about eight sums are under way, which hides their latency.
 #[inline]
 fn dot_segment<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
-    if size_of::<T>() <= 4 { dot_lanes::<T, N, 8>(frame, masks) } else { dot_lanes::<T, N, 4>(frame, masks) }
+    match (N, size_of::<T>()) {
+        (1, ..=4) => dot_lanes::<T, N, 32>(frame, masks),
+        (1, _) | (2, ..=4) => dot_lanes::<T, N, 16>(frame, masks),
+        (2, _) | (_, ..=4) => dot_lanes::<T, N, 8>(frame, masks),
+        _ => dot_lanes::<T, N, 4>(frame, masks),
+    }
 }
 
 #[inline]

@@ -2,16 +2,16 @@
 //!
 //! The host can stop a plugin that runs away. For that it puts a check into every turn of every loop, which costs
 //! nothing where a turn has much to do, and up to seven times the run time where it adds one number. So these loops
-//! do at least eight vectors of work a turn: they go through [`CHUNK`] pixels at once, in arrays of fixed size, which
+//! do at least eight vectors of work a turn: they go through 32 pixels at once, in arrays of fixed size, which
 //! the compiler unrolls completely.
 //!
 //! Long sums of `f32` keep their digits: they are gathered in several lanes and carried over into `f64` every
-//! [`SEGMENT`] numbers.
+//! 2048 numbers.
 
 mod convert;
 mod dot;
 mod frames;
-mod logs;
+pub(crate) mod logs;
 mod moments;
 mod sum;
 

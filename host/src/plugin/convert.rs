@@ -3,6 +3,7 @@
 use super::{
     bindings::types as wit,
     error::printable,
+    instance::TileInput,
     manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value},
 };
 use crate::{
@@ -61,11 +62,14 @@ pub struct Preferences {
 }
 
 const MAX_PARAMETERS: usize = 256;
+/// Axes besides those of scan and detector; what reads `.npy` files has limits not far from there.
+const MAX_AXES: usize = 16;
 const MAX_TEXT: usize = 4000;
 
 pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
     if !is_plain(&from.name, "_-") {
-        return Err(format!("is named {:?}, which is not made of 1 to 64 letters, digits, `_` and `-`", from.name));
+        let name = quoted(&from.name);
+        return Err(format!("is named {name}, which is not made of 1 to 64 letters, digits, `_` and `-`"));
     }
     if from.parameters.len() > MAX_PARAMETERS {
         return Err(format!("declares {} parameters, at most {MAX_PARAMETERS} are allowed", from.parameters.len()));
@@ -98,7 +102,8 @@ pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
 
 fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
     if !is_plain(&from.name, "_") {
-        return Err(format!("declares a parameter {:?}, which is not made of letters, digits and `_`", from.name));
+        let name = quoted(&from.name);
+        return Err(format!("declares a parameter {name}, which is not made of 1 to 64 letters, digits and `_`"));
     }
     let name = from.name;
     if from.types.is_empty() || from.types.len() > 16 {
@@ -213,8 +218,16 @@ pub(super) fn preferences(from: wit::Preferences) -> Preferences {
 }
 
 pub(super) fn declaration(from: wit::Buffer) -> Result<Declaration, String> {
-    let extra_shape = Shape::new(from.extra_shape)
-        .map_err(|error| format!("declares buffer `{}`: {error}", printable(&from.name, 64)))?;
+    if !is_plain(&from.name, "_-") {
+        let name = quoted(&from.name);
+        return Err(format!("declares a buffer {name}, which is not made of 1 to 64 letters, digits, `_` and `-`"));
+    }
+    if from.extra_shape.len() > MAX_AXES {
+        let (name, n_axes) = (from.name, from.extra_shape.len());
+        return Err(format!("declares buffer `{name}` with {n_axes} extra axes, at most {MAX_AXES} are allowed"));
+    }
+    let extra_shape =
+        Shape::new(from.extra_shape).map_err(|error| format!("declares buffer `{}`: {error}", from.name))?;
     Ok(Declaration {
         kind: match from.kind {
             wit::Kind::Nav => Kind::Nav,
@@ -288,17 +301,16 @@ pub(super) fn to_value(from: &Value) -> wit::Value {
         Value::Text(text) => wit::Value::Text(text.clone()),
         Value::Dtype(dtype) => wit::Value::Dtype(to_dtype(*dtype)),
         Value::Array(array) => {
-            wit::Value::Array(wit::Array { shape: array.shape.axes().to_vec(), data: to_values(array) })
+            wit::Value::Array(wit::Array { shape: array.shape.axes().to_vec(), data: to_values(array.dtype, &array.data) })
         }
     }
 }
 
-fn to_values(from: &Array) -> wit::Values {
+fn to_values(dtype: Dtype, bytes: &[u8]) -> wit::Values {
     fn list<T: bytemuck::AnyBitPattern + bytemuck::NoUninit>(bytes: &[u8]) -> Vec<T> {
         bytemuck::allocation::pod_collect_to_vec(bytes)
     }
-    let bytes = &from.data;
-    match from.dtype {
+    match dtype {
         Dtype::Bool => wit::Values::Bool(list(bytes)),
         Dtype::U8 => wit::Values::U8(list(bytes)),
         Dtype::U16 => wit::Values::U16(list(bytes)),
@@ -315,6 +327,26 @@ fn to_values(from: &Array) -> wit::Values {
     }
 }
 
+/// A tile with its pixels, for the plain way of handing it over.
+pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, data: Vec<u8>) -> wit::Tile {
+    let data = if tile.as_bytes {
+        wit::TileData::Bytes(data)
+    } else {
+        wit::TileData::Dense(to_values(tile.dtype, &data))
+    };
+    wit::Tile {
+        roi_start: tile.roi_start,
+        n_frames,
+        frames,
+        sig_start: tile.block.start,
+        sig_origin: tile.block.origin.clone(),
+        sig_shape: tile.block.shape.clone(),
+        sig_index: tile.sig_index,
+        aux: Vec::new(),
+        data,
+    }
+}
+
 pub(super) fn to_partition(from: &PartitionRange) -> wit::Partition {
     wit::Partition {
         index: from.index,
@@ -323,6 +355,12 @@ pub(super) fn to_partition(from: &PartitionRange) -> wit::Partition {
         roi_start: from.roi.start.0,
         roi_stop: from.roi.end.0,
     }
+}
+
+/// A name that may be anything, for an error.
+fn quoted(name: &str) -> String {
+    let start: String = name.chars().take(64).collect();
+    printable(&format!("{start:?}{}", if start.len() < name.len() { "…" } else { "" }), 400)
 }
 
 /// Whether it is 1 to 64 letters, digits, and characters of `others`.

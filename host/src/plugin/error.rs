@@ -92,7 +92,10 @@ pub enum PluginError {
         limit_s: f64,
     },
     /// The plugin wanted more memory than it may have.
-    #[error("{call} needs {wanted_bytes} bytes of memory, at most {limit_bytes} are allowed (raise --max-memory)")]
+    #[error(
+        "{call} needs {wanted_bytes} bytes of memory, at most {limit_bytes} are allowed (raise --max-memory){}",
+        message.iter().flat_map(|message| [": ", message]).collect::<String>()
+    )]
     OutOfMemory {
         /// Where.
         call: Call,
@@ -100,9 +103,11 @@ pub enum PluginError {
         wanted_bytes: usize,
         /// The limit.
         limit_bytes: usize,
+        /// What the plugin itself said last; escaped.
+        message: Option<String>,
     },
     /// The plugin did what the contract forbids.
-    #[error("{call} {what}")]
+    #[error("{call}: {what}")]
     BrokeContract {
         /// Where.
         call: Call,
@@ -133,8 +138,9 @@ impl fmt::Display for Call {
     }
 }
 
-/// Text from a plugin or a file, safe to print: control characters are escaped, and it is cut at `max_chars`.
-pub(crate) fn printable(text: &str, max_chars: usize) -> String {
+/// Text from a plugin or a file as one line that is safe to print: control characters are escaped, and it is cut at
+/// `max_chars`.
+pub fn printable(text: &str, max_chars: usize) -> String {
     let mut safe = String::new();
     for (i, c) in text.chars().enumerate() {
         if i == max_chars {
@@ -142,14 +148,28 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
             break;
         }
         // Direction marks could make a message read as something else.
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (c.is_control() && c != '\n') || turns {
-            safe.extend(c.escape_unicode());
+        let turns =
+            matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+        if c.is_control() || turns || breaks {
+            safe.extend(c.escape_default());
         } else {
             safe.push(c);
         }
     }
     safe
+}
+
+/// As [`printable`], of some lines: those after the first are indented, so that none passes for a message of the host.
+pub(crate) fn printable_lines(text: &str, max_chars: usize) -> String {
+    const MAX_LINES: usize = 16;
+    let text: String = text.chars().take(max_chars + 1).collect();
+    let mut lines: Vec<String> =
+        text.trim_end().lines().take(MAX_LINES + 1).map(|line| printable(line, max_chars)).collect();
+    if lines.len() > MAX_LINES {
+        lines[MAX_LINES] = "…".to_owned();
+    }
+    lines.join("\n    ")
 }
 
 fn list_causes(causes: &[String]) -> String {
@@ -168,6 +188,13 @@ mod tests {
     fn escapes_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[31mb\u{202e}c", 100), "a\\u{1b}[31mb\\u{202e}c");
         assert_eq!(printable("abcdef", 3), "abc…");
+        assert_eq!(printable("a\r\nb", 9), "a\\r\\nb");
+    }
+
+    #[test]
+    fn lines_are_few_and_never_look_like_the_hosts() {
+        assert_eq!(printable_lines("a\nerror: b\n\n", 100), "a\n    error: b");
+        assert_eq!(printable_lines(&"\nx".repeat(100), 1000).lines().count(), 17);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     Cancel, Limits, Plugin, PluginError,
     bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
     convert::{self, Preferences},
-    error::{Call, Place, printable},
+    error::{Call, Place, printable, printable_lines},
     lower::{self, Fill, Values},
     manifest::{Manifest, Value},
     state::{self, Logger, State},
@@ -45,8 +45,19 @@ pub(crate) struct TileInput<'a> {
     pub(crate) sig_index: u64,
     pub(crate) dtype: Dtype,
     pub(crate) as_bytes: bool,
+    pub(crate) handover: Handover,
     /// Writes the pixels: `(n_frames, ...block)`, little-endian.
     pub(crate) fill: &'a (dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync),
+}
+
+/// How a tile gets into a plugin's memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Handover {
+    /// It is decoded there.
+    #[default]
+    InPlace,
+    /// It is decoded elsewhere and copied, with wasmtime's public means alone. The plain way, to hold the other against.
+    Copied,
 }
 
 /// Whoever filled a tile failed, and knows why.
@@ -201,6 +212,14 @@ impl Instance {
         let n_bytes = n_frames * tile.block.size * tile.dtype.size() as u64;
         let n_bytes =
             usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })?;
+        let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
+        if tile.handover == Handover::Copied {
+            let mut data = vec![0; n_bytes];
+            (tile.fill)(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
+            let frames = if is_run { wit::Frames::Consecutive(first) } else { wit::Frames::Listed(frames) };
+            let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
+            return self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
+        }
         let filler = |out: &mut [u8]| (tile.fill)(out).map_err(wasmtime::Error::new);
         let fill = Fill::With(n_bytes, &filler);
         let tile = lower::Tile {
@@ -218,7 +237,6 @@ impl Instance {
                 lower::TileData::Dense(Values::new(tile.dtype, fill))
             },
         };
-        let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
         let func = self.udf().process;
         self.call_lowered("process", place, func, |udf| (udf, tile))
     }
@@ -356,18 +374,14 @@ impl Instance {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(PluginError::Failed {
                 call: self.call_of(function, self.store.data().place.clone()),
-                message: printable(&error.message, 4000),
+                message: printable_lines(&error.message, 4000),
                 causes: error.causes.iter().take(16).map(|cause| printable(cause, 1000)).collect(),
             }),
             Err(error) => Err(explain(&mut self.store, function, &error)),
         }
     }
 
-    fn finish_emission(
-        &mut self,
-        function: &'static str,
-        place: &Place,
-    ) -> Result<Vec<EmittedPieces>, PluginError> {
+    fn finish_emission(&mut self, function: &'static str, place: &Place) -> Result<Vec<EmittedPieces>, PluginError> {
         let emission = std::mem::take(&mut self.store.data_mut().emission);
         emission.finish().map_err(|error| PluginError::BrokeContract {
             call: self.call_of(function, place.clone()),
@@ -457,26 +471,53 @@ fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::E
     if state.timed_out {
         return PluginError::TimedOut { call, limit_s: state.limits.timeout.as_secs_f64() };
     }
+    let message = state.last_error.take();
     if let Some(wanted_bytes) = state.refused_bytes {
-        return PluginError::OutOfMemory { call, wanted_bytes, limit_bytes: state.limits.max_memory_bytes };
+        return PluginError::OutOfMemory { call, wanted_bytes, limit_bytes: state.limits.max_memory_bytes, message };
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
-    let message = state.last_error.take();
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
-        return PluginError::Trapped { call, trap: trap.to_string(), message, backtrace };
+        return PluginError::Trapped { call, trap: reason(*trap), message, backtrace };
     }
-    let what = printable(&format!("failed: {}", error.root_cause()), 2000);
+    let cause = error.root_cause().to_string();
+    let what = if cause.starts_with("too much data is being copied") {
+        "hands over more data in one call than its buffers can hold".to_owned()
+    } else {
+        printable(&cause, 2000)
+    };
     PluginError::BrokeContract { call, what }
 }
 
+/// What a trap means to someone who does not know WebAssembly.
+fn reason(trap: wasmtime::Trap) -> String {
+    match trap {
+        wasmtime::Trap::UnreachableCodeReached => {
+            "it gave up without a message (`unreachable` was executed)".to_owned()
+        }
+        wasmtime::Trap::StackOverflow => "its calls are nested too deeply (the stack is exhausted)".to_owned(),
+        trap => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+    }
+}
+
 /// Functions of a backtrace, innermost first, with file and line where the plugin has them.
+///
+/// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings call.
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
+    const PANIC: [&str; 5] =
+        ["__rustc::", "core::panicking::", "core::result::unwrap_failed", "core::option::", "std::"];
     let describe = |frame: &wasmtime::FrameInfo| {
-        let name = frame.symbols().first().and_then(|symbol| symbol.name()).or(frame.func_name());
-        let name = name.map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
-        let source = frame.symbols().first().and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
+        let symbol = frame.symbols().first();
+        let name = symbol.and_then(|symbol| symbol.name()).or(frame.func_name());
+        let name = name.map_or_else(
+            || format!("function {}", frame.func_index()),
+            |name| format!("{:#}", rustc_demangle::demangle(name)),
+        );
+        let source = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
         let line = source.map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
         printable(&format!("{name}{line}"), 400)
     };
-    backtrace.frames().iter().take(16).map(describe).collect()
+    let all = backtrace.frames().iter().map(describe);
+    let is_panic = |name: &String| PANIC.iter().any(|prefix| name.starts_with(prefix));
+    let is_binding = |name: &String| name.contains("bindings::exports::") || name.starts_with("lthost:udf/");
+    all.skip_while(is_panic).filter(|name| !is_binding(name)).take(16).collect()
 }

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Read, path::Path, sync::Arc};
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::{Engine, Limits, PluginError, bindings, error::printable};
+use super::{Engine, Limits, PluginError, bindings, error::{printable, printable_lines}};
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "lthost:udf@0.1.0";
@@ -137,7 +137,7 @@ fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> {
     }
     let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
     encode().map_err(|error| {
-        let message = printable(&format!("{error:#}"), 2000);
+        let message = printable_lines(&format!("{error:#}"), 2000);
         refuse(origin, format!("it is a core module that makes no component (WASI is not offered): {message}"))
     })
 }

@@ -10,7 +10,7 @@ use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline, component::Link
 use super::{
     Cancel, Limits,
     bindings::{self, types},
-    error::{Place, printable},
+    error::{Place, printable_lines},
 };
 use crate::buffer::Emission;
 
@@ -66,7 +66,7 @@ pub(super) struct State {
     pub(super) last_error: Option<String>,
     pub(super) deadline: Instant,
     pub(super) timed_out: bool,
-    /// What the plugin asked for when memory was refused.
+    /// What the plugin asked for when memory was refused in this call.
     pub(super) refused_bytes: Option<usize>,
     memory_bytes: usize,
     n_log_lines: usize,
@@ -95,6 +95,7 @@ impl State {
     pub(super) fn start_call(&mut self, place: Place) {
         self.place = place;
         self.last_error = None;
+        self.refused_bytes = None;
         // A limit too long to add is no limit.
         let now = Instant::now();
         self.deadline =
@@ -102,7 +103,7 @@ impl State {
     }
 
     fn log(&mut self, level: LogLevel, message: &str) {
-        let message = printable(message, MAX_LOG_CHARS);
+        let message = printable_lines(message, MAX_LOG_CHARS);
         if level == LogLevel::Error {
             self.last_error = Some(message.clone());
         }

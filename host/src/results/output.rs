@@ -14,7 +14,8 @@ pub struct Output {
     dir: PathBuf,
     // None only while it is dropped.
     staging: Option<tempfile::TempDir>,
-    made_dir: bool,
+    /// Folders that were made for this run, outermost first; removed again unless it commits.
+    made: Vec<PathBuf>,
 }
 
 /// The output can't be written.
@@ -37,13 +38,12 @@ impl Output {
     /// [`OutputError`].
     pub fn create(dir: &Path) -> Result<Self, OutputError> {
         let failed = |action: &str, source| OutputError { dir: dir.to_owned(), action: action.to_owned(), source };
-        let made_dir = !dir.exists();
+        let missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
+        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing.into_iter().rev().collect() };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
-        let staging = tempfile::Builder::new()
-            .prefix(".lthost-")
-            .tempdir_in(dir)
-            .map_err(|source| failed("write to it", source))?;
-        Ok(Self { dir: dir.to_owned(), staging: Some(staging), made_dir })
+        let staging = tempfile::Builder::new().prefix(".lthost-").tempdir_in(dir);
+        output.staging = Some(staging.map_err(|source| failed("write to it", source))?);
+        Ok(output)
     }
 
     /// The folder.
@@ -91,23 +91,38 @@ impl Output {
     ///
     /// [`OutputError`].
     pub fn commit(mut self) -> Result<(), OutputError> {
-        let mut todo = vec![PathBuf::new()];
+        let files = self.make_room()?;
+        for file in &files {
+            fs::rename(self.staging_dir().join(file), self.dir.join(file))
+                .map_err(|source| self.failed(&format!("make `{}`", file.display()), source))?;
+        }
+        self.made.clear();
+        Ok(())
+    }
+
+    /// Makes the folders for all staged files and sees that no file's place is taken: before the first one is moved.
+    fn make_room(&mut self) -> Result<Vec<PathBuf>, OutputError> {
+        let (mut files, mut todo) = (Vec::new(), vec![PathBuf::new()]);
         while let Some(relative) = todo.pop() {
-            let staged = self.staging_dir().join(&relative);
-            let place = self.dir.join(&relative);
+            let (staged, place) = (self.staging_dir().join(&relative), self.dir.join(&relative));
             let step = || -> io::Result<Vec<PathBuf>> {
-                if !staged.is_dir() {
-                    fs::rename(&staged, &place)?;
-                    return Ok(Vec::new());
+                if staged.is_dir() {
+                    if !place.is_dir() {
+                        fs::create_dir(&place)?;
+                        self.made.push(place);
+                    }
+                    return fs::read_dir(&staged)?.map(|entry| Ok(relative.join(entry?.file_name()))).collect();
                 }
-                fs::create_dir_all(&place)?;
-                fs::read_dir(&staged)?.map(|entry| Ok(relative.join(entry?.file_name()))).collect()
+                if place.is_dir() {
+                    return Err(io::ErrorKind::IsADirectory.into());
+                }
+                files.push(relative.clone());
+                Ok(Vec::new())
             };
             let found = step().map_err(|source| self.failed(&format!("make `{}`", relative.display()), source))?;
             todo.extend(found);
         }
-        self.made_dir = false;
-        Ok(())
+        Ok(files)
     }
 
     fn staging_dir(&self) -> &Path {
@@ -122,9 +137,9 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         self.staging = None;
-        if self.made_dir {
+        for dir in self.made.iter().rev() {
             // Fails if somebody has put something there: then it stays.
-            let _kept_if_used = fs::remove_dir(&self.dir);
+            let _kept_if_used = fs::remove_dir(dir);
         }
     }
 }
@@ -152,5 +167,21 @@ mod tests {
         assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
         drop(output);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(Output::create(&dir.path().join("a/b/c")).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(Output::create(&dir.path().join("file/x")).is_err());
+    }
+
+    #[test]
+    fn nothing_is_moved_if_something_is_in_the_way() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("b"), "mine").unwrap();
+        let output = Output::create(dir.path()).unwrap();
+        for name in ["a/x", "b/x", "c/x"] {
+            output.stage(Path::new(name), |out| out.write_all(b"x")).unwrap();
+        }
+        assert!(output.commit().is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

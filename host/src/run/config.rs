@@ -3,7 +3,7 @@
 use std::{num::NonZero, thread};
 
 use crate::{
-    plugin::{Argument, Limits, Plugin},
+    plugin::{Argument, Handover, Limits, Plugin},
     shape::Array,
 };
 
@@ -29,6 +29,8 @@ pub struct RunConfig {
     pub tile_bytes: u64,
     /// Boolean, of the scan's shape: the frames to use.
     pub roi: Option<Array>,
+    /// How tiles get into a plugin's memory.
+    pub handover: Handover,
     /// What a plugin may use.
     pub limits: Limits,
 }
@@ -40,6 +42,7 @@ impl Default for RunConfig {
             partitions: None,
             tile_bytes: 512 << 10,
             roi: None,
+            handover: Handover::default(),
             limits: Limits::default(),
         }
     }

@@ -1,6 +1,10 @@
 //! Why a run failed.
 
-use crate::{dataset::DatasetError, plugin::PluginError, shape::RoiError};
+use crate::{
+    dataset::DatasetError,
+    plugin::PluginError,
+    shape::{RoiError, Shape},
+};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,17 @@ pub enum RunError {
     /// Nothing to run.
     #[error("no UDF is given: there is nothing to run")]
     NoUdf,
+    /// A scan for which there can be no results.
+    #[error(
+        "scan {nav} has {} frames, and results for at most {limit} fit (--max-result-bytes): give the `--nav-shape` of \
+         the data", nav.size()
+    )]
+    ScanTooLarge {
+        /// Shape of the scan.
+        nav: Shape,
+        /// Bytes that results may have.
+        limit: u64,
+    },
     /// Two UDFs under one label.
     #[error("two UDFs have the label `{label}`: give one another with `--plugin LABEL=NAME`")]
     DuplicateLabel {

@@ -108,6 +108,11 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let Observer { progress, logger } = observer;
     let session = Session { limits: config.limits.clone(), cancel: cancel.clone(), logger };
+    // At least a byte for each frame is needed, for the damage.
+    let (nav, limit) = (dataset.nav(), config.limits.max_result_bytes);
+    if nav.size() > limit {
+        return Err(RunError::ScanTooLarge { nav: nav.clone(), limit });
+    }
     let roi = match &config.roi {
         Some(mask) => Roi::from_mask(mask, dataset.nav())?,
         None => Roi::everything(dataset.nav()),
@@ -144,7 +149,7 @@ fn work_and_merge(
         .build()
         .map_err(|error| RunError::Threads { n_workers: config.workers, message: error.to_string() })?;
     let recipes: Vec<_> = prepared.iter().map(Prepared::recipe).collect();
-    let shared = Shared::new(dataset, roi, plan, &recipes, session, config.workers);
+    let shared = Shared::new(dataset, roi, plan, &recipes, session, config);
     let (sender, receiver) = mpsc::channel();
     let mut tell = |n_frames_done| {
         progress(&Progress {

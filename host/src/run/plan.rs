@@ -36,6 +36,8 @@ const MAX_PARTITION_BYTES: u64 = 32 << 20;
 const ENOUGH_PARTITIONS: u64 = 64;
 /// But no partition is made smaller than this.
 const MIN_PARTITION_BYTES: u64 = 2 << 20;
+/// There are not more than this many, however large a scan is said to be.
+const MAX_PARTITIONS: u64 = 1 << 20;
 
 /// The partitions of a data set as ranges of frames: `n_partitions` of them, or as many as suit its size.
 ///
@@ -48,7 +50,7 @@ pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range
     let n_frames = dataset.nav().size();
     let n_bytes = n_frames.saturating_mul(dataset.file_bytes_per_frame());
     let by_size = n_bytes.div_ceil(MAX_PARTITION_BYTES).max((n_bytes / MIN_PARTITION_BYTES).min(ENOUGH_PARTITIONS));
-    let n = n_partitions.unwrap_or(by_size).clamp(1, n_frames.max(1));
+    let n = n_partitions.unwrap_or(by_size.min(MAX_PARTITIONS)).clamp(1, n_frames.max(1));
     let bound = |i: u64| {
         let frame = u128::from(i) * u128::from(n_frames) / u128::from(n);
         FrameIdx(u64::try_from(frame).expect("at most the number of frames"))
@@ -85,6 +87,7 @@ impl Plan {
         let sig = dataset.sig().size();
         let largest_block = self.tiling.blocks.iter().map(|block| block.size).max().unwrap_or(0);
         let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
+        let depth = self.tiling.depth.min(largest_partition);
         for udf in udfs {
             let (what, pixels, hint) = match udf.preferences.granularity {
                 Granularity::Partition => (
@@ -92,8 +95,8 @@ impl Plan {
                     largest_partition.saturating_mul(sig),
                     "; more partitions (--partitions) make them smaller",
                 ),
-                Granularity::Frame => ("whole frames", largest_block.saturating_mul(self.tiling.depth), ""),
-                Granularity::Tile => ("tiles", largest_block.saturating_mul(self.tiling.depth), ""),
+                Granularity::Frame => ("whole frames", largest_block.saturating_mul(depth), ""),
+                Granularity::Tile => ("tiles", largest_block.saturating_mul(depth), ""),
             };
             let n_bytes = pixels.saturating_mul(udf.input_dtype.size() as u64);
             if n_bytes > limit {
@@ -107,11 +110,14 @@ impl Plan {
 /// Tiles that suit all UDFs but those that want whole partitions.
 fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
     let tiled = || udfs.iter().filter(|udf| udf.preferences.granularity != Granularity::Partition);
+    // A hint: it must not make a tile that does not fit.
+    let hint = tiled().filter_map(|udf| udf.preferences.total_size).min();
+    let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
     let demand = TileDemand {
         pixel_bytes: tiled().map(|udf| udf.input_dtype.size() as u64).max().unwrap_or(1),
         whole_frames: tiled().any(|udf| udf.preferences.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
-        tile_bytes: tiled().filter_map(|udf| udf.preferences.total_size).min().unwrap_or(config.tile_bytes),
+        tile_bytes: hint.map_or(config.tile_bytes, |hint| hint.min(limit)),
     };
     Tiling::choose(dataset.sig(), &demand)
 }

@@ -94,7 +94,8 @@ fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) 
     let n_rows = roi.n_selected();
     let sig = dataset.sig().clone();
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
-    check_declarations(&declarations, capabilities, (n_rows, &sig), session.limits.max_result_bytes)
+    // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
+    check_declarations(&declarations, capabilities, (dataset.nav().size(), &sig), session.limits.max_result_bytes)
         .map_err(|error| main.broke("buffers", &error.to_string()))?;
     main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
     let mut merged = Merged::new(declarations, n_rows, &sig);
@@ -141,7 +142,8 @@ impl Prepared {
             return self.merged.merge(&partial, present, Some(&mut custom));
         }
         // `merge-all` wants all of them at the end; the standard merges go on as usual.
-        self.merged.merge(&partial, present, Some(&mut |_, _| Ok(Emitted::new())))?;
+        let nothing: Emitted = vec![(None, None); self.merged.declarations().len()];
+        self.merged.merge(&partial, present, Some(&mut |_, _| Ok(nothing.clone())))?;
         self.partials.push((partial, present.clone()));
         Ok(())
     }

@@ -10,15 +10,14 @@ use std::{
     },
 };
 
-use super::{
-    Plan, RunError,
+use super::{Plan, RunConfig, RunError,
     plan::PlannedPartition,
     prepare::{Recipe, meta},
 };
 use crate::{
     buffer::Partial,
     dataset::{Dataset, DatasetError},
-    plugin::{FillFailed, Granularity, Instance, PluginError, Role, Session, TileForm, TileInput},
+    plugin::{FillFailed, Granularity, Handover, Instance, PluginError, Role, Session, TileForm, TileInput},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -30,6 +29,7 @@ pub(super) struct Shared<'a> {
     plan: &'a Plan,
     recipes: &'a [Recipe],
     session: &'a Session,
+    handover: Handover,
     /// Position in the plan of the next partition that nobody has taken.
     next: AtomicUsize,
     stopped: AtomicBool,
@@ -50,7 +50,7 @@ impl<'a> Shared<'a> {
         plan: &'a Plan,
         recipes: &'a [Recipe],
         session: &'a Session,
-        n_workers: usize,
+        config: &RunConfig,
     ) -> Self {
         Self {
             dataset,
@@ -58,11 +58,12 @@ impl<'a> Shared<'a> {
             plan,
             recipes,
             session,
+            handover: config.handover,
             next: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
             n_merged: Mutex::new(0),
             merged: Condvar::new(),
-            window: 4 * n_workers,
+            window: 4 * config.workers,
         }
     }
 
@@ -183,6 +184,7 @@ fn process_tile(
         sig_index: tile.sig_index,
         dtype,
         as_bytes: recipe.preferences.form == TileForm::Bytes,
+        handover: shared.handover,
         fill: &fill,
     };
     let processed = instance.process(&partition.range, &input);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use lthost::{dataset::Dataset, run::partition_plan};
+use lthost::{dataset::Dataset, plugin::printable, run::partition_plan};
 use serde_json::json;
 
 use crate::dataset_args::DatasetArgs;
@@ -49,7 +49,7 @@ fn print_text(dataset: &Dataset) -> anyhow::Result<()> {
     let frames = partitions.first().map_or(0, |first| first.end.0 - first.start.0);
     writeln!(out, "partitions   {} of about {frames} frames", partitions.len())?;
     for (key, value) in dataset.metadata() {
-        writeln!(out, "  {key}: {value}")?;
+        writeln!(out, "  {}: {}", printable(key, 200), printable(value, 2000))?;
     }
     Ok(())
 }

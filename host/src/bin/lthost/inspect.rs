@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use lthost::{
-    plugin::{Capabilities, Engine, Facts, Limits, Manifest, Parameter, ParameterType, Value},
+    plugin::{Capabilities, Engine, Facts, Manifest, Parameter, ParameterType, Value},
     run::describe,
 };
 use serde_json::{Value as Json, json};
 
-use crate::{find, outcome::record_value};
+use crate::{find, limit_args::LimitArgs, outcome::record_value};
 
 /// Show what a plugin is, takes and imports; only its `describe` is run, in the sandbox and without data
 ///
@@ -24,10 +24,12 @@ pub(crate) struct Opts {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
-    let limits = Limits::default();
+    let limits = opts.limits.limits()?;
     let location = find::find(&opts.plugin)?;
     let facts = location.inspect(&limits)?;
     let manifest = describe(&location.load(&Engine::new(false)?, &limits)?, &limits)?;

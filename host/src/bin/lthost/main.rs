@@ -4,6 +4,7 @@ mod dataset_args;
 mod find;
 mod info;
 mod inspect;
+mod limit_args;
 mod outcome;
 mod picture;
 mod pictures;
@@ -11,6 +12,7 @@ mod plugins;
 mod progress;
 mod run;
 mod simulate;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -66,9 +68,8 @@ fn main() -> ExitCode {
 }
 
 /// Prints an error and what led to it, on one line as far as they are.
-#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    terminal::say(&format!("error: {error:#}"));
 }
 
 /// Mistakes in the command line, as opposed to things that fail.

@@ -57,6 +57,8 @@ impl Run<'_> {
             "lthost": env!("CARGO_PKG_VERSION"),
             "contract": CONTRACT,
             "finished_unix_s": seconds,
+            "command": std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+            "folder": std::env::current_dir().ok().map(|folder| folder.display().to_string()),
             "dataset": {
                 "path": dataset.path().display().to_string(),
                 "format": dataset.format(),

@@ -8,6 +8,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lthost::run::Progress;
 
+use crate::terminal;
+
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
@@ -56,10 +58,10 @@ impl Display {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
 fn print_line(progress: &Progress) {
     let left = left(progress).map(|left| format!(", {:.0} s left", left.as_secs_f64())).unwrap_or_default();
-    eprintln!("{}/{} frames, {:.2} GB/s{left}", progress.n_frames_done, progress.n_frames, speed(progress));
+    let (n_done, n) = (progress.n_frames_done, progress.n_frames);
+    terminal::say(&format!("{n_done}/{n} frames, {:.2} GB/s{left}", speed(progress)));
 }
 
 /// GB/s of file bytes.

@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,8 +17,11 @@ use lthost::{
 use crate::{
     Usage,
     dataset_args::{DatasetArgs, key_value},
-    find, outcome,
+    find,
+    limit_args::{LimitArgs, bytes},
+    outcome,
     progress::Display,
+    terminal,
 };
 
 /// Run plugins over a data set, all in one pass
@@ -79,18 +81,11 @@ struct RunningArgs {
     /// Make results the same bits on any machine, at some cost in speed
     #[arg(long)]
     deterministic: bool,
-    /// Memory that one plugin instance may use, like 512M or 2G [default: 1G]
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    max_memory: Option<u64>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Size of all buffers of one plugin [default: 8G]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_result_bytes: Option<u64>,
-    /// Size of a plugin file [default: 64M]
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    max_plugin_bytes: Option<u64>,
-    /// How long one call into a plugin may take [default: 60]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
 }
 
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
@@ -98,6 +93,9 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let engine = Engine::new(opts.running.deterministic)?;
     let specs = specs(opts, matches, &engine, &config.limits)?;
     let dataset = opts.dataset.open()?;
+    for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
+        terminal::say(&format!("warning: {text}"));
+    }
     let output = opts.output.as_deref().map(Output::create).transpose()?;
     let cancel = Cancel::default();
     cancel_on_signal(&cancel)?;
@@ -122,14 +120,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
 
 impl RunningArgs {
     fn config(&self, roi: Option<Array>) -> Result<RunConfig, Usage> {
-        let mut limits = Limits::default();
-        if let Some(max_memory) = self.max_memory {
-            limits.max_memory_bytes =
-                usize::try_from(max_memory).map_err(|_| Usage(format!("--max-memory {max_memory} is too large")))?;
-        }
+        let mut limits = self.limits.limits()?;
         limits.max_result_bytes = self.max_result_bytes.unwrap_or(limits.max_result_bytes);
-        limits.max_plugin_bytes = self.max_plugin_bytes.unwrap_or(limits.max_plugin_bytes);
-        limits.timeout = self.timeout.unwrap_or(limits.timeout);
         let default = RunConfig::default();
         Ok(RunConfig {
             workers: self.workers.map_or(default.workers, usize::from),
@@ -137,6 +129,7 @@ impl RunningArgs {
             tile_bytes: self.tile_bytes.unwrap_or(default.tile_bytes),
             roi,
             limits,
+            ..default
         })
     }
 }
@@ -220,7 +213,6 @@ fn print_held_back(held_back: &HeldBack, error: Option<&lthost::run::RunError>) 
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line talks to its user")]
 fn print_log(line: &LogLine) {
     let level = match line.level {
         LogLevel::Error => "error",
@@ -229,28 +221,7 @@ fn print_log(line: &LogLine) {
         LogLevel::Debug => "debug",
     };
     let place = line.place.partition.map(|partition| format!(" (partition {partition})")).unwrap_or_default();
-    eprintln!("{level}: plugin `{}`{place}: {}", line.plugin, line.message);
-}
-
-/// `512M`, `2G`, or a number of bytes.
-fn bytes(text: &str) -> Result<u64, Usage> {
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'M')) => (&text[..at], 20),
-        Some((at, 'G')) => (&text[..at], 30),
-        _ => (text, 0),
-    };
-    let number: u64 =
-        digits.parse().map_err(|_| Usage(format!("{text:?} is no number of bytes, write it like 512M or 2G")))?;
-    number.checked_mul(1 << shift).ok_or_else(|| Usage(format!("{text:?} is too large")))
-}
-
-fn seconds(text: &str) -> Result<Duration, Usage> {
-    let number: f64 = text.parse().map_err(|_| Usage(format!("{text:?} is no number of seconds")))?;
-    match Duration::try_from_secs_f64(number) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err(Usage(format!("{text:?} is no possible time"))),
-    }
+    terminal::say(&format!("{level}: plugin `{}`{place}: {}", line.plugin, line.message));
 }
 
 #[cfg(test)]
@@ -270,12 +241,5 @@ mod tests {
         assert_eq!(split_label("bf=masks"), (Some("bf".to_owned()), "masks"));
         assert_eq!(split_label("./a=b.wasm"), (None, "./a=b.wasm"));
         assert_eq!(split_label("masks"), (None, "masks"));
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes("2G").unwrap(), 2 << 30);
-        assert_eq!(bytes("17").unwrap(), 17);
-        assert!(bytes("G").is_err() && bytes("").is_err() && bytes("99999999999G").is_err());
     }
 }

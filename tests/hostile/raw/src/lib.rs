@@ -180,38 +180,30 @@ impl Liar {
     /// Hands over the partial buffers, or something else.
     fn emit_counts(&self, count: &[u8], pixels: &[u8]) {
         match self.lie.as_str() {
+            "emit-nothing" => return,
             "emit-too-few" => emit(COUNT, 0, &count[1..]),
             "emit-too-many" => emit(COUNT, 0, &[count, &[1]].concat()),
             "emit-whole-scan" => emit(COUNT, 0, &vec![1; self.n_roi_frames]),
             "emit-wrong-number" => emit(9, 0, count),
             "emit-max-number" => emit(u32::MAX, 0, count),
             "emit-far" => emit(COUNT, u64::MAX, &count[..1]),
-            "emit-twice" => {
-                emit(COUNT, 0, count);
-                emit(COUNT, 0, count);
-            }
+            "emit-result-only" => emit(TOTAL, 0, &[0; 8]),
+            "emit-fraction" => emit(PIXELS, 0, &pixels[..3]),
+            "emit-twice" => (0..2).for_each(|_| emit(COUNT, 0, count)),
             "emit-overlap" => {
                 emit(COUNT, 0, &count[..2]);
-                emit(COUNT, 1, &count[..1]);
+                emit(COUNT, 1, &count[..count.len() - 2]);
             }
-            "emit-nothing" => return,
-            "emit-result-only" => emit(TOTAL, 0, &[0; 8]),
-            "emit-mask-in-end" => emit_mask(COUNT, &vec![1; count.len()]),
             "emit-backwards" => (0..count.len()).rev().for_each(|i| emit(COUNT, i as u64, &count[i..=i])),
-            "emit-empty-often" => (0..100_000).for_each(|_| emit(COUNT, 0, &[])),
-            _ => {}
-        }
-        if self.lie == "emit-fraction" {
-            emit(PIXELS, 0, &pixels[..3]);
-        }
-        if self.lie != "emit-backwards" {
-            emit(COUNT, 0, count);
+            "emit-empty-often" => {
+                (0..100_000).for_each(|_| emit(COUNT, 0, &[]));
+                emit(COUNT, 0, count);
+            }
+            "log-huge" => host::log(host::Level::Error, &"z".repeat(64 << 20)),
+            _ => emit(COUNT, 0, count),
         }
         if self.lie != "emit-forget" {
             emit(PIXELS, 0, pixels);
-        }
-        if self.lie == "log-huge-in-end" {
-            host::log(host::Level::Error, &"z".repeat(64 << 20));
         }
     }
 
