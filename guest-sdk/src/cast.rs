@@ -49,6 +49,14 @@ pub(crate) fn bytes<T: Element>(numbers: &[T]) -> &[u8] {
     unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// Like [`bytes`], for writing.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn bytes_mut<T: Element>(numbers: &mut [T]) -> &mut [u8] {
+    let size = size_of_val(numbers);
+    // SAFETY: as in `bytes`; the borrow is exclusive, and every pattern of bits is a valid number of these types.
+    unsafe { slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size) }
+}
+
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {

@@ -16,6 +16,8 @@ pub mod buffer;
 
 pub mod dataset;
 
+pub mod correction;
+
 pub mod plugin;
 
 mod merge;

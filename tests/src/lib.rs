@@ -67,7 +67,8 @@ pub fn shared(what: &str) -> Option<PathBuf> {
 /// If the shape is impossible.
 pub fn counts(shape: &[u64]) -> Array {
     let shape = Shape::new(shape).expect("a small shape");
-    let data = (0..shape.size()).flat_map(|i| u16::try_from((i * 7919 + i / 13) % 1021).unwrap_or(0).to_le_bytes()).collect();
+    let data =
+        (0..shape.size()).flat_map(|i| u16::try_from((i * 7919 + i / 13) % 1021).unwrap_or(0).to_le_bytes()).collect();
     Array { dtype: Dtype::U16, shape, data }
 }
 

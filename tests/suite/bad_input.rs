@@ -10,7 +10,7 @@ use std::{
 use lthost::shape::Dtype;
 use lthost_tests::{counts, save};
 
-use crate::program::{Ended, Folder, SCAN, files, wait};
+use crate::program::{Ended, Folder, files, wait};
 
 /// `lthost run --plugin sum -o out` with these arguments; it must fail.
 fn run(folder: &Folder, args: &[&str]) -> Ended {
@@ -234,7 +234,7 @@ fn a_roi_must_be_boolean_and_of_the_scans_shape() {
     folder.array("other.npy", Dtype::Bool, &[5, 4], vec![1; 20]);
     folder.array("numbers.npy", Dtype::U8, &[4, 5], vec![1; 20]);
     folder.write("text.npy", "no array");
-    let mut roi = |file: &str, error: &str| {
+    let roi = |file: &str, error: &str| {
         run(&folder, &["--dataset", "scan.npy", "--roi", file]).fails_saying(error);
     };
     roi("other.npy", "ROI has shape (5, 4), but the scan has shape (4, 5)");

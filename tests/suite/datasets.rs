@@ -10,27 +10,13 @@ use lthost::{
     dataset::{self, Dataset, DatasetError, DatasetOptions},
     shape::{ByteOrder, Dtype, FrameIdx, npy},
 };
+use lthost_tests::{root, shared};
 use md5::{Digest, Md5};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The folder with samples and vectors, if it is there.
-#[expect(clippy::print_stdout, reason = "says why nothing was checked")]
-fn shared() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
-    let folder = std::env::var_os("LTHOST_SHARED").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let there = folder.join("vectors/index.json").is_file();
-    if !there {
-        println!("skipped: no reference files in {} (set LTHOST_SHARED)", folder.display());
-    }
-    there.then_some(folder)
-}
-
 fn json(path: &Path) -> Value {
-    // Python writes numbers that JSON doesn't have; none of them is used here.
-    let text = fs::read_to_string(path).unwrap();
-    serde_json::from_str(&text.replace(" NaN", " null").replace(" Infinity", " null").replace(" -Infinity", " null"))
-        .unwrap()
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 fn extents(value: &Value) -> Vec<u64> {
@@ -77,10 +63,10 @@ fn check_parts(ds: &Dataset) {
 
 #[test]
 fn real_files_agree_with_independent_readers() {
-    let Some(shared) = shared() else { return };
+    let Some(samples) = shared("samples") else { return };
     let mut n_checked = 0;
     for format in ["npy", "raw", "mib"] {
-        for entry in fs::read_dir(shared.join("samples").join(format)).unwrap() {
+        for entry in fs::read_dir(samples.join(format)).unwrap() {
             let sidecar = entry.unwrap().path();
             if let Some(file) = sidecar.to_str().unwrap().strip_suffix(".expected.json") {
                 check_sample(Path::new(file), format, &json(&sidecar));
@@ -145,8 +131,7 @@ fn truth(name: &str) -> Option<&'static str> {
 
 #[test]
 fn libertems_format_vectors_agree() {
-    let Some(shared) = shared() else { return };
-    let vectors = shared.join("vectors");
+    let vectors = root().join("tests/vectors");
     let index = json(&vectors.join("index.json"));
     let mut n_checked = 0;
     for case in index["formats"].as_array().unwrap() {

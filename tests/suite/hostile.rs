@@ -27,7 +27,9 @@ fn strike(folder: &Folder, plugin: &str, params: &[&str]) -> Ended {
     let mut args = vec!["run", "--dataset", "scan.npy", "-o", "out", "--plugin", "healthy=./healthy.wasm"];
     args.extend(LIMITS);
     args.extend(["--plugin", plugin]);
-    params.iter().for_each(|param| args.extend(["-p", param]));
+    for param in params {
+        args.extend(["-p", param]);
+    }
     let ended = folder.lthost(&args);
     if ended.code != Some(0) {
         folder.assert_untouched();
@@ -424,4 +426,14 @@ fn a_failed_run_leaves_an_earlier_result_alone() {
     let before = (files(&folder.path("out")), fs::read(folder.path("out/run.json")).unwrap());
     run("attack=panic").fails(1, &[]);
     assert_eq!((files(&folder.path("out")), fs::read(folder.path("out/run.json")).unwrap()), before);
+}
+
+#[test]
+fn folders_that_were_made_for_results_go_with_them() {
+    let folder = Folder::new();
+    let args = ["run", "--dataset", "scan.npy", "-o", "out/of/the/way", "--plugin", "hostile_guest"];
+    folder.lthost(&[&args[..], &["-p", "attack=trap"]].concat()).fails(1, &[]);
+    folder.assert_untouched();
+    folder.lthost(&args).succeeds();
+    assert!(folder.path("out/of/the/way/run.json").is_file());
 }

@@ -1,5 +1,5 @@
 //! The suite: the built program and the library with real plugins, as a user runs them.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bad_input;
 mod cli;
@@ -10,5 +10,6 @@ mod not_plugins;
 mod program;
 mod readme;
 mod reference;
+mod samples;
 mod tidy;
 mod vectors;

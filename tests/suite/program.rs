@@ -50,9 +50,9 @@ impl Folder {
         self.path(name)
     }
 
-    /// Runs the program in this folder. Plugins of the tests may be named `hostile_guest` or `plugin_sum`.
+    /// Runs the program in this folder. Built plugins may be named `hostile_guest`, or `label=plugin_sum`.
     pub(crate) fn lthost(&self, args: &[&str]) -> Ended {
-        let (args, start) = (self.args(args), Instant::now());
+        let (args, start) = (Self::args(args), Instant::now());
         Ended::of(&lthost().current_dir(&self.0).args(&args).output().unwrap(), start)
     }
 
@@ -68,13 +68,17 @@ impl Folder {
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         let piped = std::process::Stdio::piped;
         let mut command = lthost();
-        command.current_dir(&self.0).args(self.args(args)).stdout(piped()).stderr(piped());
+        command.current_dir(&self.0).args(Self::args(args)).stdout(piped()).stderr(piped());
         command.spawn().unwrap()
     }
 
-    fn args(&self, args: &[&str]) -> Vec<String> {
-        let of_tests = |arg: &&str| arg.starts_with("hostile_") || arg.starts_with("plugin_");
-        args.iter().map(|arg| if of_tests(arg) { wasm(arg).display().to_string() } else { (*arg).to_owned() }).collect()
+    fn args(args: &[&str]) -> Vec<String> {
+        let path = |arg: &str| {
+            let (label, plugin) = arg.split_at(arg.find('=').map_or(0, |at| at + 1));
+            let of_tests = plugin.starts_with("hostile_") || plugin.starts_with("plugin_");
+            if of_tests { format!("{label}{}", wasm(plugin).display()) } else { arg.to_owned() }
+        };
+        args.iter().copied().map(path).collect()
     }
 
     /// Whether a run left nothing: neither results, nor what it prepared for them.

@@ -9,7 +9,7 @@ use lthost_tests::root;
 
 /// Modules of `host/src` in the order in which data meet them. A module may name only itself and modules to its left;
 /// `plugin` may not name `dataset` either: they meet in `run`.
-const ORDER: [&str; 8] = ["shape", "tile", "buffer", "dataset", "plugin", "merge", "results", "run"];
+const ORDER: [&str; 9] = ["shape", "tile", "buffer", "dataset", "correction", "plugin", "merge", "results", "run"];
 const MAX_LINES: usize = 800;
 
 #[test]
@@ -20,11 +20,7 @@ fn modules_only_look_left() {
             n_files += 1;
             let strangers = (*module == "plugin").then_some("dataset");
             for later in ORDER[rank + 1..].iter().copied().chain(strangers) {
-                assert!(
-                    !names(&text, later),
-                    "{}: `{module}` must not know about `{later}`",
-                    path.display()
-                );
+                assert!(!names(&text, later), "{}: `{module}` must not know about `{later}`", path.display());
             }
         }
     }
@@ -43,7 +39,8 @@ fn a_name_is_found_in_every_form_of_use() {
 #[test]
 fn only_the_library_front_door_lists_the_modules() {
     let lib = fs::read_to_string(root().join("host/src/lib.rs")).unwrap();
-    let at = |module: &str| lib.find(&format!("mod {module};")).unwrap_or_else(|| panic!("`{module}` is not in lib.rs"));
+    let at =
+        |module: &str| lib.find(&format!("mod {module};")).unwrap_or_else(|| panic!("`{module}` is not in lib.rs"));
     assert!(ORDER.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "lib.rs lists modules in another order");
 }
 
@@ -85,9 +82,9 @@ fn nothing_is_left_to_do_in_a_comment() {
 /// Whether `text` names a module of this crate in a path: `crate::module`, or `module` in a `use crate::{..}`.
 fn names(text: &str, module: &str) -> bool {
     let is_word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let direct = text.match_indices("crate::").any(|(at, prefix)| {
-        text[at + prefix.len()..].strip_prefix(module).is_some_and(is_word)
-    });
+    let direct = text
+        .match_indices("crate::")
+        .any(|(at, prefix)| text[at + prefix.len()..].strip_prefix(module).is_some_and(is_word));
     direct || text.match_indices("crate::{").any(|(at, prefix)| in_group(&text[at + prefix.len()..], module))
 }
 

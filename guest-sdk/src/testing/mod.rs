@@ -25,8 +25,10 @@ pub(crate) mod calls;
 mod cut;
 mod merge;
 mod results;
+mod worker;
 
 pub use results::Results;
+pub use worker::{Block, Emitted, Pixels, Worker};
 
 use crate::{
     Array, Element, Error, Kind, Numbers, Result, Udf, Value,

@@ -61,6 +61,8 @@ pub(crate) enum EmissionError {
     Missing { name: String, n_emitted: u64, n_elements: u64 },
     #[error("emitted buffer `{name}`, which this function may not emit")]
     NotHere { name: String },
+    #[error("emitted a mask outside of `results`")]
+    Mask,
     #[error("emitted a mask of {n_bytes} bytes for buffer `{name}`, which has {n_elements} elements")]
     MaskSize { name: String, n_bytes: usize, n_elements: u64 },
 }
@@ -78,6 +80,8 @@ enum Need {
 #[derive(Debug, Default)]
 pub(crate) struct Emission {
     expected: Vec<Expected>,
+    /// Only results have masks.
+    takes_masks: bool,
 }
 
 #[derive(Debug)]
@@ -121,11 +125,12 @@ impl Emission {
 
     /// For `results`: all results.
     pub(crate) fn of_results(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> Self {
-        Self::new(declarations, n_rows, sig, |declaration| match declaration.usage {
+        let results = Self::new(declarations, n_rows, sig, |declaration| match declaration.usage {
             Usage::ResultOnly => Need::Whole,
             Usage::Result => Need::WholeOrNothing,
             Usage::Private => Need::Nothing,
-        })
+        });
+        Self { takes_masks: true, ..results }
     }
 
     fn new(declarations: &[Declaration], n_rows: u64, sig: &Shape, need: impl Fn(&Declaration) -> Need) -> Self {
@@ -142,7 +147,7 @@ impl Emission {
                 mask: None,
             })
             .collect();
-        Self { expected }
+        Self { expected, takes_masks: false }
     }
 
     /// Takes a piece of a buffer.
@@ -179,6 +184,9 @@ impl Emission {
 
     /// Takes the mask of a buffer.
     pub(crate) fn emit_mask(&mut self, number: u32, mask: &[u8]) -> Result<(), EmissionError> {
+        if !self.takes_masks {
+            return Err(EmissionError::Mask);
+        }
         let buffer = self.expected(number)?;
         if mask.len() as u64 != buffer.n_elements {
             let (name, n_elements) = (buffer.name.clone(), buffer.n_elements);
@@ -297,6 +305,11 @@ mod tests {
         short.emit(0, 0, &[0; 4]).unwrap();
         assert!(matches!(short.finish(), Err(EmissionError::Missing { .. })));
         assert!(matches!(Emission::default().emit(0, 0, &[]), Err(EmissionError::Unexpected)));
+    }
+
+    #[test]
+    fn only_results_have_masks() {
+        assert!(matches!(emission(Kind::Nav, Merge::Assign).emit_mask(0, &[1; 3]), Err(EmissionError::Mask)));
     }
 
     #[test]

@@ -4,5 +4,5 @@ mod declaration;
 mod emission;
 
 pub use declaration::{Declaration, DeclarationError, Kind, Merge, Usage, check_declarations};
-pub(crate) use emission::{EmittedPieces, Emission, Piece};
+pub(crate) use emission::{Emission, EmittedPieces, Piece};
 pub use emission::{Partial, PartitionRange};

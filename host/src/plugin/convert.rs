@@ -300,9 +300,10 @@ pub(super) fn to_value(from: &Value) -> wit::Value {
         Value::Number(number) => wit::Value::Number(*number),
         Value::Text(text) => wit::Value::Text(text.clone()),
         Value::Dtype(dtype) => wit::Value::Dtype(to_dtype(*dtype)),
-        Value::Array(array) => {
-            wit::Value::Array(wit::Array { shape: array.shape.axes().to_vec(), data: to_values(array.dtype, &array.data) })
-        }
+        Value::Array(array) => wit::Value::Array(wit::Array {
+            shape: array.shape.axes().to_vec(),
+            data: to_values(array.dtype, &array.data),
+        }),
     }
 }
 
@@ -329,11 +330,8 @@ fn to_values(dtype: Dtype, bytes: &[u8]) -> wit::Values {
 
 /// A tile with its pixels, for the plain way of handing it over.
 pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, data: Vec<u8>) -> wit::Tile {
-    let data = if tile.as_bytes {
-        wit::TileData::Bytes(data)
-    } else {
-        wit::TileData::Dense(to_values(tile.dtype, &data))
-    };
+    let data =
+        if tile.as_bytes { wit::TileData::Bytes(data) } else { wit::TileData::Dense(to_values(tile.dtype, &data)) };
     wit::Tile {
         roi_start: tile.roi_start,
         n_frames,

@@ -167,7 +167,7 @@ pub(crate) fn printable_lines(text: &str, max_chars: usize) -> String {
     let mut lines: Vec<String> =
         text.trim_end().lines().take(MAX_LINES + 1).map(|line| printable(line, max_chars)).collect();
     if lines.len() > MAX_LINES {
-        lines[MAX_LINES] = "…".to_owned();
+        "…".clone_into(&mut lines[MAX_LINES]);
     }
     lines.join("\n    ")
 }

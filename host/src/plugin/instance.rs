@@ -33,6 +33,7 @@ pub(crate) struct Meta<'a> {
     pub(crate) sig: &'a Shape,
     pub(crate) roi: &'a Roi,
     pub(crate) dtype: Dtype,
+    pub(crate) corrected: bool,
     pub(crate) metadata: &'a [(String, String)],
 }
 
@@ -138,7 +139,7 @@ impl Instance {
             n_roi_frames: meta.roi.n_selected(),
             roi: meta.roi.to_mask(),
             dataset_dtype: convert::to_dtype(meta.dtype),
-            corrected: false,
+            corrected: meta.corrected,
             metadata: meta.metadata.to_vec(),
         };
         let resource =

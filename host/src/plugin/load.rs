@@ -5,7 +5,10 @@ use std::{fmt::Write as _, io::Read, path::Path, sync::Arc};
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::{Engine, Limits, PluginError, bindings, error::{printable, printable_lines}};
+use super::{
+    Engine, Limits, PluginError, bindings,
+    error::{printable, printable_lines},
+};
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "lthost:udf@0.1.0";

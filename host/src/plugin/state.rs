@@ -98,8 +98,7 @@ impl State {
         self.refused_bytes = None;
         // A limit too long to add is no limit.
         let now = Instant::now();
-        self.deadline =
-            now.checked_add(self.limits.timeout).unwrap_or_else(|| now + Duration::from_hours(365 * 24));
+        self.deadline = now.checked_add(self.limits.timeout).unwrap_or_else(|| now + Duration::from_hours(365 * 24));
     }
 
     fn log(&mut self, level: LogLevel, message: &str) {

@@ -38,8 +38,9 @@ impl Output {
     /// [`OutputError`].
     pub fn create(dir: &Path) -> Result<Self, OutputError> {
         let failed = |action: &str, source| OutputError { dir: dir.to_owned(), action: action.to_owned(), source };
-        let missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
-        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing.into_iter().rev().collect() };
+        let mut missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
+        missing.reverse();
+        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
         let staging = tempfile::Builder::new().prefix(".lthost-").tempdir_in(dir);
         output.staging = Some(staging.map_err(|source| failed("write to it", source))?);

@@ -3,6 +3,7 @@
 use std::{num::NonZero, thread};
 
 use crate::{
+    correction::Corrections,
     plugin::{Argument, Handover, Limits, Plugin},
     shape::Array,
 };
@@ -29,6 +30,8 @@ pub struct RunConfig {
     pub tile_bytes: u64,
     /// Boolean, of the scan's shape: the frames to use.
     pub roi: Option<Array>,
+    /// What is done to the detector's pixels before a UDF sees them.
+    pub corrections: Corrections,
     /// How tiles get into a plugin's memory.
     pub handover: Handover,
     /// What a plugin may use.
@@ -42,6 +45,7 @@ impl Default for RunConfig {
             partitions: None,
             tile_bytes: 512 << 10,
             roi: None,
+            corrections: Corrections::default(),
             handover: Handover::default(),
             limits: Limits::default(),
         }

@@ -58,6 +58,16 @@ pub enum RunError {
         /// What there is.
         dtype: crate::shape::Dtype,
     },
+    /// Corrected pixels that a UDF wants as whole numbers.
+    #[error(
+        "plugin `{plugin}` wants its data as {wanted}, but corrected pixels are real numbers: leave out --dark, --gain and --excluded"
+    )]
+    Uncorrectable {
+        /// The plugin.
+        plugin: String,
+        /// What it wants.
+        wanted: crate::shape::Dtype,
+    },
     /// A tile that would not fit into a plugin.
     #[error(
         "plugin `{plugin}` wants {what} at once, which are {n_bytes} bytes; at most {limit} are possible \

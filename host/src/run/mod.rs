@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod plan;
 mod prepare;
+mod source;
 mod work;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
     shape::{Array, Dtype, Roi, Shape},
 };
 use prepare::{Prepared, prepare};
+use source::Source;
 use work::Shared;
 
 /// What a run gave.
@@ -117,10 +119,11 @@ pub fn run(
         Some(mask) => Roi::from_mask(mask, dataset.nav())?,
         None => Roi::everything(dataset.nav()),
     };
-    let mut prepared = prepare(dataset, udfs, &roi, &session)?;
+    let source = Source { dataset, roi: &roi, corrections: &config.corrections };
+    let mut prepared = prepare(source, udfs, &session)?;
     let plan = Plan::new(dataset, &roi, config, &prepared)?;
     let start = Instant::now();
-    work_and_merge(dataset, &roi, &plan, &mut prepared, (config, &session), (start, progress))?;
+    work_and_merge(source, &plan, &mut prepared, (config, &session), (start, progress))?;
     let outcomes = prepared.into_iter().map(|udf| results_of(udf, dataset, &roi));
     let udfs = outcomes.collect::<Result<Vec<_>, RunError>>()?;
     let stats = Stats {
@@ -135,8 +138,7 @@ pub fn run(
 
 /// Starts the workers, and merges what they hand back in partition order.
 fn work_and_merge(
-    dataset: &Dataset,
-    roi: &Roi,
+    source: Source<'_>,
     plan: &Plan,
     prepared: &mut [Prepared],
     (config, session): (&RunConfig, &Session),
@@ -149,13 +151,13 @@ fn work_and_merge(
         .build()
         .map_err(|error| RunError::Threads { n_workers: config.workers, message: error.to_string() })?;
     let recipes: Vec<_> = prepared.iter().map(Prepared::recipe).collect();
-    let shared = Shared::new(dataset, roi, plan, &recipes, session, config);
+    let shared = Shared::new(source, plan, &recipes, session, config);
     let (sender, receiver) = mpsc::channel();
     let mut tell = |n_frames_done| {
         progress(&Progress {
             n_frames_done,
             n_frames: plan.n_frames(),
-            n_file_bytes_done: n_frames_done * dataset.file_bytes_per_frame(),
+            n_file_bytes_done: n_frames_done * source.dataset.file_bytes_per_frame(),
             elapsed: start.elapsed(),
         });
     };

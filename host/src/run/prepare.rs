@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use super::{RunError, UdfSpec};
+use super::{RunError, UdfSpec, source::Source};
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
-    dataset::Dataset,
     merge::Merged,
     plugin::{
-        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Meta, Plugin, PluginError, Preferences, Role, Session,
+        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Plugin, PluginError, Preferences, Role, Session,
         TileForm, Value, resolve,
     },
-    shape::{Dtype, Roi, RoiIdx, Shape, convertible},
+    shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
 
 /// A UDF of a run, on the main thread.
@@ -50,18 +49,13 @@ pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginErro
     Instance::new(plugin, &session)?.describe()
 }
 
-pub(super) fn prepare(
-    dataset: &Dataset,
-    udfs: &[UdfSpec],
-    roi: &Roi,
-    session: &Session,
-) -> Result<Vec<Prepared>, RunError> {
+pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], session: &Session) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
         return Err(RunError::NoUdf);
     }
     let mut prepared: Vec<Prepared> = Vec::new();
     for spec in udfs {
-        let udf = prepare_one(dataset, spec, roi, session)?;
+        let udf = prepare_one(source, spec, session)?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
@@ -70,28 +64,32 @@ pub(super) fn prepare(
     Ok(prepared)
 }
 
-fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) -> Result<Prepared, RunError> {
+fn prepare_one(source: Source<'_>, spec: &UdfSpec, session: &Session) -> Result<Prepared, RunError> {
+    let dataset = source.dataset;
     let mut main = Instance::new(&spec.plugin, session)?;
     let manifest = main.describe()?;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
     let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
-    main.create(&parameters, &meta(dataset, roi), Role::Main)?;
+    main.create(&parameters, &source.meta(), Role::Main)?;
     let preferences = main.preferences()?;
     if let form @ (TileForm::Csr | TileForm::InHost) = preferences.form {
         let what = format!("wants its tiles as {form:?}, which this version of lthost does not give");
         return Err(main.broke("preferences", &what).into());
     }
     let input_dtype = match preferences.input {
-        InputDtype::Native => dataset.dtype(),
-        InputDtype::AtLeast(dtype) => dtype.promote(dataset.dtype()),
+        InputDtype::Native => source.dtype(),
+        InputDtype::AtLeast(dtype) => dtype.promote(source.dtype()),
         InputDtype::Exactly(dtype) => dtype,
     };
     if !convertible(dataset.dtype(), input_dtype) {
         let (plugin, dtype) = (manifest.name.clone(), dataset.dtype());
         return Err(RunError::Inconvertible { plugin, wanted: input_dtype, dtype });
     }
+    if !source.corrections.is_empty() && input_dtype.kind() < DtypeKind::Float {
+        return Err(RunError::Uncorrectable { plugin: manifest.name.clone(), wanted: input_dtype });
+    }
     let declarations = main.buffers(input_dtype)?;
-    let n_rows = roi.n_selected();
+    let n_rows = source.roi.n_selected();
     let sig = dataset.sig().clone();
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
@@ -106,11 +104,6 @@ fn prepare_one(dataset: &Dataset, spec: &UdfSpec, roi: &Roi, session: &Session) 
     let plugin = spec.plugin.clone();
     let partials = Vec::new();
     Ok(Prepared { label, manifest, parameters, preferences, input_dtype, plugin, main, merged, partials, n_rows, sig })
-}
-
-/// The data set, as every instance is told of it.
-pub(super) fn meta<'a>(dataset: &'a Dataset, roi: &'a Roi) -> Meta<'a> {
-    Meta { nav: dataset.nav(), sig: dataset.sig(), roi, dtype: dataset.dtype(), metadata: dataset.metadata() }
 }
 
 impl Prepared {

@@ -10,10 +10,7 @@ use std::{
     },
 };
 
-use super::{Plan, RunConfig, RunError,
-    plan::PlannedPartition,
-    prepare::{Recipe, meta},
-};
+use super::{Plan, RunConfig, RunError, plan::PlannedPartition, prepare::Recipe, source::Source};
 use crate::{
     buffer::Partial,
     dataset::{Dataset, DatasetError},
@@ -24,8 +21,7 @@ use crate::{
 
 /// What the workers of a run share.
 pub(super) struct Shared<'a> {
-    dataset: &'a Dataset,
-    roi: &'a Roi,
+    source: Source<'a>,
     plan: &'a Plan,
     recipes: &'a [Recipe],
     session: &'a Session,
@@ -45,16 +41,14 @@ pub(super) type Finished = Result<(usize, Vec<Partial>), RunError>;
 
 impl<'a> Shared<'a> {
     pub(super) fn new(
-        dataset: &'a Dataset,
-        roi: &'a Roi,
+        source: Source<'a>,
         plan: &'a Plan,
         recipes: &'a [Recipe],
         session: &'a Session,
         config: &RunConfig,
     ) -> Self {
         Self {
-            dataset,
-            roi,
+            source,
             plan,
             recipes,
             session,
@@ -127,7 +121,7 @@ fn process_partition(
         instance.begin(&partition.range)?;
     }
     for frames in portions(&partition.present, shared.plan.tiling.depth) {
-        let frame_indices = frame_indices(shared.roi, &frames);
+        let frame_indices = frame_indices(shared.source.roi, &frames);
         for (sig_index, block) in (0..).zip(&shared.plan.tiling.blocks) {
             for (instance, recipe) in instances.iter_mut().zip(shared.recipes) {
                 if shared.is_stopped() {
@@ -140,17 +134,17 @@ fn process_partition(
             }
         }
     }
-    let whole = whole_frame(shared.dataset);
+    let whole = whole_frame(shared.source.dataset);
     for (instance, recipe) in instances.iter_mut().zip(shared.recipes) {
         if recipe.preferences.granularity == Granularity::Partition && partition.n_frames() > 0 {
-            let frame_indices = frame_indices(shared.roi, &partition.present);
+            let frame_indices = frame_indices(shared.source.roi, &partition.present);
             let tile =
                 Portion { frames: &partition.present, frame_indices: &frame_indices, block: &whole, sig_index: 0 };
             process_tile(shared, (instance, recipe), partition, &tile)?;
         }
     }
     let end = |(instance, recipe): (&mut Instance, &Recipe)| {
-        instance.end(&partition.range, &recipe.declarations, shared.dataset.sig())
+        instance.end(&partition.range, &recipe.declarations, shared.source.dataset.sig())
     };
     Ok(instances.iter_mut().zip(shared.recipes).map(end).collect::<Result<_, _>>()?)
 }
@@ -171,8 +165,9 @@ fn process_tile(
 ) -> Result<(), RunError> {
     let failure: Mutex<Option<DatasetError>> = Mutex::new(None);
     let dtype = recipe.input_dtype;
+    let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
     let fill = |out: &mut [u8]| {
-        read_frames(shared.dataset, tile, dtype, out).map_err(|error| {
+        shared.source.read(tile.frame_indices, &pixels, dtype, out).map_err(|error| {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             FillFailed
         })
@@ -195,28 +190,10 @@ fn process_tile(
     }
 }
 
-/// Reads a tile, one run of consecutive frames after the other.
-fn read_frames(
-    dataset: &Dataset,
-    tile: &Portion<'_>,
-    dtype: crate::shape::Dtype,
-    out: &mut [u8],
-) -> Result<(), DatasetError> {
-    let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
-    let frame_bytes = pixels.len() * dtype.size();
-    let mut rest = out;
-    for run in tile.frame_indices.chunk_by(|a, b| a.0 + 1 == b.0) {
-        let (now, later) = rest.split_at_mut(run.len() * frame_bytes);
-        dataset.read(run[0], run.len(), pixels.clone(), dtype, now)?;
-        rest = later;
-    }
-    Ok(())
-}
-
 fn instantiate(shared: &Shared<'_>, recipe: &Recipe) -> Result<Instance, PluginError> {
     let mut instance = Instance::new(&recipe.plugin, shared.session)?;
     instance.describe()?;
-    instance.create(&recipe.parameters, &meta(shared.dataset, shared.roi), Role::Worker)?;
+    instance.create(&recipe.parameters, &shared.source.meta(), Role::Worker)?;
     instance.preferences()?;
     let declarations = instance.buffers(recipe.input_dtype)?;
     if declarations != recipe.declarations {

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_pixel_once() {
         for (axes, tile_bytes) in [
-            (vec![6, 7], 4 * 8 * 7),
+            (vec![6, 7], 4 * 4 * 7),
             (vec![4, 5, 6], 4 * 8 * 12),
             (vec![4, 5, 6], 4),
             (vec![100], 4 * 8 * 9),

@@ -13,7 +13,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Com);
 
-struct Com {
+/// The centre of mass of each frame.
+pub struct Com {
     nav_shape: [usize; 2],
     sig_shape: [usize; 2],
     roi: Option<Vec<bool>>,

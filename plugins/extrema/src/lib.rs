@@ -6,7 +6,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Extrema);
 
-struct Extrema {
+/// The extrema of each pixel.
+pub struct Extrema {
     dtype: Dtype,
 }
 

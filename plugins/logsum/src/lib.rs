@@ -6,7 +6,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(LogSum);
 
-struct LogSum;
+/// The sum of logarithms.
+pub struct LogSum;
 
 impl Udf for LogSum {
     fn manifest() -> Manifest {

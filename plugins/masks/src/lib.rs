@@ -10,7 +10,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Masks);
 
-struct Masks {
+/// The products with masks.
+pub struct Masks {
     /// How many there are.
     count: usize,
     /// Pixels of a frame and so of each mask.

@@ -10,7 +10,8 @@ export_udf!(Pick);
 /// From this size on the user is told: a forgotten ROI means a copy of the whole scan.
 const BIG: usize = 1 << 28;
 
-struct Pick {
+/// The frames of the ROI.
+pub struct Pick {
     n_frames: usize,
     sig_shape: Vec<usize>,
     sig_size: usize,

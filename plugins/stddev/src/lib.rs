@@ -13,7 +13,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(StdDev);
 
-struct StdDev {
+/// The moments of each pixel.
+pub struct StdDev {
     /// In which `varsum` and what follows from it are stored.
     dtype: Dtype,
     sig_size: usize,

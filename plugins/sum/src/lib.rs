@@ -7,7 +7,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Sum);
 
-struct Sum {
+/// The sum of all frames.
+pub struct Sum {
     dtype: Dtype,
 }
 

@@ -7,7 +7,8 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(SumSig);
 
-struct SumSig;
+/// The sum of each frame.
+pub struct SumSig;
 
 impl Udf for SumSig {
     fn manifest() -> Manifest {

@@ -16,13 +16,15 @@ use lthost::{
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::pictures;
+use crate::{pictures, run::GivenArray};
 
 /// A finished run.
 pub(crate) struct Run<'a> {
     pub(crate) dataset: &'a Dataset,
     pub(crate) config: &'a RunConfig,
     pub(crate) specs: &'a [UdfSpec],
+    /// ROI and corrections.
+    pub(crate) arrays: &'a [GivenArray],
     pub(crate) outcome: &'a Outcome,
 }
 
@@ -49,10 +51,14 @@ impl Run<'_> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let udfs: Vec<Json> =
             self.outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
-        let roi = self.config.roi.as_ref().map(|roi| {
-            let n_selected = roi.data.iter().filter(|&&byte| byte != 0).count();
-            json!({ "n_selected": n_selected, "sha256": sha256(&roi.data) })
-        });
+        let arrays: serde_json::Map<String, Json> = self
+            .arrays
+            .iter()
+            .map(|(option, path, array)| {
+                let record = record_value(&Value::Array(array.clone()));
+                ((*option).to_owned(), json!({ "path": path.display().to_string(), "array": record }))
+            })
+            .collect();
         json!({
             "lthost": env!("CARGO_PKG_VERSION"),
             "contract": CONTRACT,
@@ -73,7 +79,7 @@ impl Run<'_> {
                     "modified_unix_s": file.mtime,
                 })).collect::<Vec<_>>(),
             },
-            "roi": roi,
+            "arrays": arrays,
             "udfs": udfs,
             "running": {
                 "workers": self.config.workers,

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use clap::ArgMatches;
 use lthost::{
+    correction::Corrections,
     plugin::{Argument, Cancel, Engine, Limits, LogLevel, LogLine, Logger},
     results::Output,
     run::{Observer, RunConfig, UdfSpec},
@@ -49,6 +50,15 @@ pub(crate) struct Opts {
     /// Frames to use: a boolean .npy of the scan's shape
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
+    /// Dark frame, taken away from every frame: a .npy of a frame's shape
+    #[arg(long, value_name = "FILE")]
+    dark: Option<PathBuf>,
+    /// Gain map, by which every frame is then multiplied: a .npy of a frame's shape
+    #[arg(long, value_name = "FILE")]
+    gain: Option<PathBuf>,
+    /// Pixels that are then replaced by the mean of their neighbours: a boolean .npy of a frame's shape
+    #[arg(long, value_name = "FILE")]
+    excluded: Option<PathBuf>,
     /// Folder for the results: DIR/LABEL/BUFFER.npy and DIR/run.json; without it a summary is printed
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     output: Option<PathBuf>,
@@ -64,6 +74,9 @@ pub(crate) struct Opts {
     #[command(flatten)]
     running: RunningArgs,
 }
+
+/// An array that was given besides the data: option, file, and what is in it.
+pub(crate) type GivenArray = (&'static str, PathBuf, Array);
 
 /// How to run.
 #[derive(clap::Args)]
@@ -89,13 +102,16 @@ struct RunningArgs {
 }
 
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
-    let config = opts.running.config(opts.roi.as_deref().map(read_array).transpose()?)?;
+    let arrays = opts.arrays()?;
+    let given = |option: &str| arrays.iter().find(|(name, ..)| *name == option).map(|(.., array)| array);
+    let mut config = opts.running.config(given("roi").cloned())?;
     let engine = Engine::new(opts.running.deterministic)?;
     let specs = specs(opts, matches, &engine, &config.limits)?;
     let dataset = opts.dataset.open()?;
     for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
         terminal::say(&format!("warning: {text}"));
     }
+    config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
     let output = opts.output.as_deref().map(Output::create).transpose()?;
     let cancel = Cancel::default();
     cancel_on_signal(&cancel)?;
@@ -106,7 +122,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     display.finish();
     print_held_back(&held_back, ran.as_ref().err());
     let outcome = ran?;
-    let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, outcome: &outcome };
+    let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, arrays: &arrays, outcome: &outcome };
     let dir = match output {
         Some(output) => {
             let dir = output.dir().to_owned();
@@ -116,6 +132,15 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         None => None,
     };
     if opts.json { run.print_json(dir.as_deref()) } else { run.print_summary(dir.as_deref()) }
+}
+
+impl Opts {
+    /// The arrays that were given besides the data: option, file, and what is in it.
+    fn arrays(&self) -> anyhow::Result<Vec<GivenArray>> {
+        let options = [("roi", &self.roi), ("dark", &self.dark), ("gain", &self.gain), ("excluded", &self.excluded)];
+        let read = |(name, path): (&'static str, &PathBuf)| Ok((name, path.clone(), read_array(path)?));
+        options.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))).map(read).collect()
+    }
 }
 
 impl RunningArgs {

@@ -157,7 +157,7 @@ impl Hostile {
             "recurse" => Err(Error::new(format!("reached the ground at {}", recurse(0)))),
             "memory" => hoard(),
             "memory-polite" => ask_politely(),
-            "memory-then-panic" => ask_politely().and_then(|()| panic!("no room left")),
+            "memory-then-panic" => ask_politely().map(|()| panic!("no room left")),
             attack => speak(attack),
         }
     }

@@ -1,0 +1,54 @@
+//! What a run reads: a data set, its ROI, and what is done to its pixels on the way.
+
+use std::ops::Range;
+
+use crate::{
+    correction::Corrections,
+    dataset::{Dataset, DatasetError},
+    plugin::Meta,
+    shape::{Dtype, FrameIdx, Roi},
+};
+
+/// The data of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) dataset: &'a Dataset,
+    pub(super) roi: &'a Roi,
+    pub(super) corrections: &'a Corrections,
+}
+
+impl Source<'_> {
+    /// The dtype in which pixels are at home: the data set's, or a real one if they are corrected.
+    pub(super) fn dtype(&self) -> Dtype {
+        self.corrections.dtype(self.dataset.dtype())
+    }
+
+    /// The data, as every instance is told of them.
+    pub(super) fn meta(&self) -> Meta<'_> {
+        Meta {
+            nav: self.dataset.nav(),
+            sig: self.dataset.sig(),
+            roi: self.roi,
+            dtype: self.dataset.dtype(),
+            corrected: !self.corrections.is_empty(),
+            metadata: self.dataset.metadata(),
+        }
+    }
+
+    /// Reads pixels `sig` of some frames, one run of consecutive frames after the other: `(n_frames, ...sig)`.
+    pub(super) fn read(
+        &self,
+        frames: &[FrameIdx],
+        sig: &Range<usize>,
+        dtype: Dtype,
+        out: &mut [u8],
+    ) -> Result<(), DatasetError> {
+        let mut rest = out;
+        for run in frames.chunk_by(|a, b| a.0 + 1 == b.0) {
+            let (now, later) = rest.split_at_mut(run.len() * sig.len() * dtype.size());
+            self.corrections.read(self.dataset, (run[0], run.len()), sig.clone(), dtype, now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
