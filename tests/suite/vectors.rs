@@ -228,6 +228,7 @@ fn check_array(result: &ResultBuffer, expected: &Array, output: &Json, noise: f6
     }
     atol = atol.max(noise);
     for (i, (got, want)) in parts(result.dtype, &result.data).zip(parts(expected.dtype, &expected.data)).enumerate() {
+        #[expect(clippy::float_cmp, reason = "infinities are equal, and have no distance")]
         let close = got == want || (got.is_nan() && want.is_nan()) || (got - want).abs() <= atol + rtol * want.abs();
         if !close {
             return Err(format!("element {i} is {got}, expected {want} within {rtol} and {atol}"));
