@@ -15,7 +15,7 @@ wasmtime::component::bindgen!({
     world: "plugin",
 });
 
-pub(super) use lthost::udf::types;
+pub(super) use self::lthost::udf::types;
 
 /// The interface that a plugin exports, with the version of the contract.
 pub(super) const EXPORT: &str = "lthost:udf/udf@0.1.0";
