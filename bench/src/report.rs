@@ -114,7 +114,9 @@ impl Report {
              again, and repeats that when the kernel took some of it away.\n\
              - Native code is compiled as stated above. For code that uses all of this processor: \
              `RUSTFLAGS=\"-C target-cpu=native\" CARGO_TARGET_DIR=target/native scripts/bench` (which builds the engine \
-             anew). The plugins in their sandbox are compiled for the processor at hand in any case.\n",
+             anew). The plugins in their sandbox are compiled for the processor at hand in any case.\n\
+             - Native is what the compiler makes of the same source, not the fastest there could be: where lthost is \
+             ahead, the compiler found vector instructions for WebAssembly only.\n",
             self.loads[0]
         )
     }
