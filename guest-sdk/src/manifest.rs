@@ -230,6 +230,12 @@ impl Parameter {
         self.or(ParameterType::Array { dtypes: Vec::new(), axes: Some(axes.to_vec()) })
     }
 
+    /// Accepts AUX data too, with entries of `extra_shape`.
+    #[must_use]
+    pub fn or_aux(self, dtype: Dtype, extra_shape: &[usize]) -> Self {
+        self.or(ParameterType::Aux { dtype, extra_shape: extra_shape.to_vec() })
+    }
+
     /// The user has to give it.
     #[must_use]
     pub fn required(mut self) -> Self {

@@ -54,6 +54,11 @@ impl Params {
         T::from_value(value).ok_or_else(|| Error::parameter(name, T::EXPECTED, value))
     }
 
+    /// Whether `name`, which the UDF declares, was given as AUX data: tiles bring its entries.
+    pub fn is_aux(&self, name: &str) -> bool {
+        self.value(name).is_err()
+    }
+
     /// The value of `name`, whatever its type.
     ///
     /// # Errors

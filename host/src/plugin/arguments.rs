@@ -1,12 +1,14 @@
 //! From what a user gave to what a plugin gets: types, ranges and shapes are checked before anything runs.
 
+use std::{borrow::Cow, sync::Arc};
+
 use serde_json::Value as Json;
 
 use super::{
     PluginError,
     manifest::{Axis, Manifest, Parameter, ParameterType, Value},
 };
-use crate::shape::{Array, Dtype, DtypeKind, Shape};
+use crate::shape::{Array, Dtype, DtypeKind, FrameIdx, Shape};
 
 /// What a user gave for a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +26,58 @@ pub(crate) struct Axes<'a> {
     pub(crate) sig: &'a Shape,
 }
 
-/// A value for every declared parameter, in the order of declaration.
+/// The parameters of a UDF, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters {
+    /// A value for every declared parameter, in the order of declaration.
+    pub(crate) values: Vec<(String, Value)>,
+    /// Those of them that are AUX data: they do not go to `create`, tiles bring the entries of their frames.
+    pub(crate) aux: Vec<Aux>,
+}
+
+/// AUX data: an entry for each frame of the scan.
+#[derive(Debug, Clone)]
+pub(crate) struct Aux {
+    /// The parameter.
+    pub(crate) name: String,
+    /// The entries, `(n_frames, ...extra)`. Shared by all workers.
+    pub(crate) array: Arc<Array>,
+    /// Shape of one entry.
+    pub(crate) extra_shape: Shape,
+}
+
+impl Aux {
+    /// The entries of some frames, as a tile brings them.
+    pub(crate) fn rows(&self, frames: &[FrameIdx]) -> AuxRows<'_> {
+        let shape = [&[frames.len() as u64], self.extra_shape.axes()].concat();
+        AuxRows { shape, dtype: self.array.dtype, data: self.data(frames) }
+    }
+
+    fn data(&self, frames: &[FrameIdx]) -> Cow<'_, [u8]> {
+        let to_usize = |n: u64| usize::try_from(n).expect("within an array in memory");
+        let row_bytes = to_usize(self.extra_shape.size()) * self.array.dtype.size();
+        let rows = |first: FrameIdx, n: usize| &self.array.data[to_usize(first.0) * row_bytes..][..n * row_bytes];
+        match frames {
+            [first, .., last] if last.0 - first.0 + 1 == frames.len() as u64 => rows(*first, frames.len()).into(),
+            _ => frames.iter().flat_map(|frame| rows(*frame, 1).iter().copied()).collect::<Vec<u8>>().into(),
+        }
+    }
+}
+
+/// Entries of AUX data for the frames of a tile.
+pub(crate) struct AuxRows<'a> {
+    /// `(n_frames, ...extra)`.
+    pub(crate) shape: Vec<u64>,
+    pub(crate) dtype: Dtype,
+    pub(crate) data: Cow<'a, [u8]>,
+}
+
+/// Checks what was given against what is declared.
 pub(crate) fn resolve(
     manifest: &Manifest,
     given: &[(String, Argument)],
     axes: Axes<'_>,
-) -> Result<Vec<(String, Value)>, PluginError> {
+) -> Result<Parameters, PluginError> {
     let fault = |parameter: &str, reason: String| PluginError::Argument {
         plugin: manifest.name.clone(),
         parameter: parameter.to_owned(),
@@ -46,9 +94,9 @@ pub(crate) fn resolve(
             return Err(fault(name, "given twice".to_owned()));
         }
     }
-    let mut resolved = Vec::new();
+    let mut resolved = Parameters { values: Vec::new(), aux: Vec::new() };
     for parameter in &manifest.parameters {
-        let value = match given.iter().find(|(name, _)| *name == parameter.name) {
+        let (value, extra_shape) = match given.iter().find(|(name, _)| *name == parameter.name) {
             Some((_, argument)) => {
                 resolve_one(parameter, argument, axes).map_err(|reason| fault(&parameter.name, reason))?
             }
@@ -59,22 +107,37 @@ pub(crate) fn resolve(
                     format!("it is required: give {expected} with -p {}=VALUE", parameter.name),
                 ));
             }
-            None => parameter.default.clone(),
+            None => (parameter.default.clone(), None),
         };
-        resolved.push((parameter.name.clone(), value));
+        if let (Value::Array(array), Some(extra_shape)) = (&value, extra_shape) {
+            let (name, array) = (parameter.name.clone(), Arc::new(array.clone()));
+            resolved.aux.push(Aux { name, array, extra_shape });
+        }
+        resolved.values.push((parameter.name.clone(), value));
     }
     Ok(resolved)
 }
 
-fn resolve_one(parameter: &Parameter, argument: &Argument, axes: Axes<'_>) -> Result<Value, String> {
+/// The value, and the shape of an entry if it was taken as AUX data.
+fn resolve_one(
+    parameter: &Parameter,
+    argument: &Argument,
+    axes: Axes<'_>,
+) -> Result<(Value, Option<Shape>), String> {
     // JSON's null is the way to say "as if not given".
     if *argument == Argument::Json(Json::Null) && !parameter.required {
-        return Ok(parameter.default.clone());
+        return Ok((parameter.default.clone(), None));
     }
     let mut reasons = Vec::new();
     for wanted in &parameter.types {
         match fit(wanted, argument, axes) {
-            Ok(value) => return check_range(parameter, value),
+            Ok(value) => {
+                let extra_shape = match wanted {
+                    ParameterType::Aux { extra_shape, .. } => Some(extra_shape.clone()),
+                    _ => None,
+                };
+                return Ok((check_range(parameter, value)?, extra_shape));
+            }
             Err(Some(reason)) => reasons.push(reason),
             Err(None) => {}
         }
@@ -110,8 +173,18 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
             check_axes(expected.as_deref(), &array.shape, axes).map_err(Some)?;
             Ok(Value::Array(array))
         }
-        (ParameterType::Aux { .. }, Argument::Array(_) | Argument::Json(Json::Array(_))) => {
-            Err(Some("AUX data are not supported by this version of lthost".to_owned()))
+        (ParameterType::Aux { dtype, extra_shape }, argument) => {
+            let array = match argument {
+                Argument::Array(array) => array.clone(),
+                Argument::Json(json @ Json::Array(_)) => nested(json, &[*dtype]).map_err(Some)?,
+                Argument::Json(_) => return Err(None),
+            };
+            let expected = axes.nav.join(extra_shape.axes()).map_err(|error| Some(error.to_string()))?;
+            if array.shape != expected {
+                let (found, nav) = (&array.shape, axes.nav);
+                return Err(Some(format!("its shape is {found}, expected {expected}: an entry per frame of {nav}")));
+            }
+            as_one_of(array, &[*dtype]).map(Value::Array).map_err(Some)
         }
         _ => Err(None),
     }
@@ -282,7 +355,7 @@ mod tests {
         let (nav, sig) = (Shape::new([2, 3]).unwrap(), Shape::new([4, 5]).unwrap());
         let given = [("p".to_owned(), Argument::Json(serde_json::from_str(json).unwrap()))];
         let resolved = resolve(&manifest, &given, Axes { nav: &nav, sig: &sig });
-        resolved.map(|values| values[0].1.clone()).map_err(|error| error.to_string())
+        resolved.map(|resolved| resolved.values[0].1.clone()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -340,7 +340,7 @@ pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, 
         sig_origin: tile.block.origin.clone(),
         sig_shape: tile.block.shape.clone(),
         sig_index: tile.sig_index,
-        aux: Vec::new(),
+        aux: tile.aux.iter().map(|rows| wit::Array { shape: rows.shape.clone(), data: to_values(rows.dtype, &rows.data) }).collect(),
         data,
     }
 }

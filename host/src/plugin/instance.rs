@@ -6,12 +6,12 @@ use wasmtime::{
 };
 
 use super::{
-    Cancel, Limits, Plugin, PluginError,
+    AuxRows, Cancel, Limits, Parameters, Plugin, PluginError,
     bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
     convert::{self, Preferences},
     error::{Call, Place, printable, printable_lines},
     lower::{self, Fill, Values},
-    manifest::{Manifest, Value},
+    manifest::Manifest,
     state::{self, Logger, State},
 };
 use crate::{
@@ -47,6 +47,8 @@ pub(crate) struct TileInput<'a> {
     pub(crate) dtype: Dtype,
     pub(crate) as_bytes: bool,
     pub(crate) handover: Handover,
+    /// The entries of these frames, for each AUX parameter that was given.
+    pub(crate) aux: &'a [AuxRows<'a>],
     /// Writes the pixels: `(n_frames, ...block)`, little-endian.
     pub(crate) fill: &'a (dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync),
 }
@@ -120,12 +122,15 @@ impl Instance {
     /// Creates the UDF, for a worker or for the main thread.
     pub(crate) fn create(
         &mut self,
-        arguments: &[(String, Value)],
+        parameters: &Parameters,
         meta: &Meta<'_>,
         role: Role,
     ) -> Result<(), PluginError> {
-        let arguments: Vec<wit::Argument> = arguments
+        let is_aux = |name: &str| parameters.aux.iter().any(|aux| aux.name == name);
+        let arguments: Vec<wit::Argument> = parameters
+            .values
             .iter()
+            .filter(|(name, _)| !is_aux(name))
             .map(|(name, value)| wit::Argument { name: name.clone(), value: convert::to_value(value) })
             .collect();
         let meta = wit::Meta {
@@ -221,6 +226,11 @@ impl Instance {
             let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
             return self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
         }
+        let aux: Vec<lower::Array<'_>> = tile
+            .aux
+            .iter()
+            .map(|rows| lower::Array { shape: &rows.shape, data: Values::new(rows.dtype, Fill::Slice(&rows.data)) })
+            .collect();
         let filler = |out: &mut [u8]| (tile.fill)(out).map_err(wasmtime::Error::new);
         let fill = Fill::With(n_bytes, &filler);
         let tile = lower::Tile {
@@ -231,7 +241,7 @@ impl Instance {
             sig_origin: &tile.block.origin,
             sig_shape: &tile.block.shape,
             sig_index: tile.sig_index,
-            aux: &[],
+            aux: &aux,
             data: if tile.as_bytes {
                 lower::TileData::Bytes(lower::List::new(fill))
             } else {

@@ -13,7 +13,7 @@ mod manifest;
 mod state;
 
 pub use arguments::Argument;
-pub(crate) use arguments::{Axes, resolve};
+pub(crate) use arguments::{AuxRows, Axes, Parameters, resolve};
 pub use convert::{Granularity, InputDtype, Preferences, TileForm};
 pub(crate) use engine::THREAD_STACK;
 pub use engine::{Cancel, Engine};

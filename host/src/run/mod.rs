@@ -221,7 +221,7 @@ fn results_of(mut udf: Prepared, dataset: &Dataset, roi: &Roi) -> Result<UdfOutc
         results,
         label: udf.label,
         manifest: udf.manifest,
-        parameters: udf.parameters,
+        parameters: udf.parameters.values,
         input_dtype: udf.input_dtype,
     })
 }

@@ -7,8 +7,8 @@ use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
     plugin::{
-        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Plugin, PluginError, Preferences, Role, Session,
-        TileForm, Value, resolve,
+        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences, Role, Session,
+        TileForm, resolve,
     },
     shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Prepared {
     pub(super) label: String,
     pub(super) manifest: Manifest,
-    pub(super) parameters: Vec<(String, Value)>,
+    pub(super) parameters: Parameters,
     pub(super) preferences: Preferences,
     pub(super) input_dtype: Dtype,
     plugin: Plugin,
@@ -32,7 +32,7 @@ pub(super) struct Prepared {
 /// What a worker needs to make its own instance.
 pub(super) struct Recipe {
     pub(super) plugin: Plugin,
-    pub(super) parameters: Vec<(String, Value)>,
+    pub(super) parameters: Parameters,
     pub(super) preferences: Preferences,
     pub(super) input_dtype: Dtype,
     pub(super) declarations: Vec<Declaration>,

@@ -166,6 +166,7 @@ fn process_tile(
     let failure: Mutex<Option<DatasetError>> = Mutex::new(None);
     let dtype = recipe.input_dtype;
     let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
+    let aux: Vec<_> = recipe.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
     let fill = |out: &mut [u8]| {
         shared.source.read(tile.frame_indices, &pixels, dtype, out).map_err(|error| {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -180,6 +181,7 @@ fn process_tile(
         dtype,
         as_bytes: recipe.preferences.form == TileForm::Bytes,
         handover: shared.handover,
+        aux: &aux,
         fill: &fill,
     };
     let processed = instance.process(&partition.range, &input);

@@ -5,8 +5,14 @@
 //!
 //! The UDF asks for tiles in the dtype of the result, so that pixels and masks meet as the same type. Complex masks on
 //! real data are taken as two real masks each, which is half the work.
+//!
+//! Masks may be moved, all by the same distance or for each frame by its own: then whole frames are asked for, and each
+//! is moved the other way.
+
+mod shift;
 
 use lthost_guest_sdk::prelude::*;
+use shift::{Shifts, moved};
 
 export_udf!(Masks);
 
@@ -20,6 +26,8 @@ pub struct Masks {
     dtype: Dtype,
     /// The masks in the dtype of the tiles. Complex masks on real data are two masks each: real and imaginary part.
     factors: Array,
+    shifts: Shifts,
+    sig_shape: Vec<usize>,
 }
 
 impl Udf for Masks {
@@ -31,6 +39,9 @@ impl Udf for Masks {
             .parameter(factors.doc("stack of masks, shape (n_masks, ...sig)"))
             .parameter(mask_count.doc("number of masks, checked against the stack"))
             .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
+            .parameter(Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
+                "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels",
+            ))
             .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
     }
 
@@ -46,11 +57,13 @@ impl Udf for Masks {
         let factors = factors.converted(mask_dtype);
         let factors =
             if input.is_complex() { factors.converted(dtype) } else { split(&factors)?.converted(dtype.part()) };
-        Ok(Self { count, sig_size: meta.sig_size(), dtype, factors })
+        let shifts = Shifts::new("shifts", params, meta)?;
+        Ok(Self { count, sig_size: meta.sig_size(), dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
     }
 
     fn preferences(&self) -> Preferences {
-        Preferences::exactly(self.factors.dtype())
+        let preferences = Preferences::exactly(self.factors.dtype());
+        if self.shifts.is_none() { preferences } else { preferences.by_frame() }
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
@@ -67,7 +80,19 @@ impl Masks {
     fn add<T: Element>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
         let masks = self.factors.as_slice::<T>().ok_or_else(|| Error::new("tiles and masks differ in dtype"))?;
         let stack = kernels::Stack { masks, mask_len: self.sig_size, start: tile.sig_start() };
-        kernels::add_dots(&mut out.nav_parts("intensity", tile)?, pixels, tile.block_len(), stack);
+        let mut intensity = out.nav_parts("intensity", tile)?;
+        if self.shifts.is_none() {
+            kernels::add_dots(&mut intensity, pixels, tile.block_len(), stack);
+            return Ok(());
+        }
+        let shape = [self.sig_shape[0], self.sig_shape[1]];
+        let n_masks = masks.len() / self.sig_size;
+        let mut seen = vec![T::ZERO; self.sig_size];
+        let frames = tile.rows(pixels).zip(self.shifts.of("shifts", tile)?);
+        for ((frame, shift), intensity) in frames.zip(intensity.chunks_exact_mut(n_masks)) {
+            moved(frame, shape, shift, &mut seen);
+            kernels::add_dots(intensity, &seen, self.sig_size, stack);
+        }
         Ok(())
     }
 }
@@ -149,6 +174,16 @@ mod tests {
         assert_eq!(dtype(scan(&[1.0_f64; 4])), Dtype::F64);
         assert_eq!(dtype(scan(&[1.0_f64; 4]).param("mask_dtype", Dtype::F32)), Dtype::F32);
         assert_eq!(dtype(scan(&[Complex::new(1.0_f64, 0.0); 4])), Dtype::C128);
+    }
+
+    #[test]
+    fn moved_masks_see_another_part_of_the_frame() {
+        let down = Array::new(&[2], &[1_i64, 0]).unwrap();
+        let corner = [1.0_f32, 0.0, 0.0, 0.0];
+        let results = scan(&corner).param("shifts", down).run::<Masks>().unwrap();
+        assert_eq!(results.get::<f32>("intensity"), [3.0, 30.0]);
+        let results = scan(&corner).aux("shifts", &[2, 2], &[0.0, 1.9, 5.0, 0.0]).run::<Masks>().unwrap();
+        assert_eq!(results.get::<f32>("intensity"), [2.0, 0.0]);
     }
 
     #[test]
