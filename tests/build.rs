@@ -1,16 +1,16 @@
-//! Builds the plugins and the hostile ones, so that `cargo test` needs no other command.
+//! Builds the plugins, and those that only tests use, so that `cargo test` needs no other command.
 
 use std::{fs, path::Path, process::Command};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for input in ["wit", "guest-sdk", "plugins", "tests/hostile", "scripts/guest-cargo", "Cargo.toml"] {
+    for input in ["wit", "guest-sdk", "plugins", "tests/guests", "tests/hostile", "scripts/guest-cargo", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-env-changed=LTHOST_GUEST_TOOLCHAIN");
     let mut command = Command::new(root.join("scripts/guest-cargo"));
     command.current_dir(&root).args(["build", "--release"]);
-    for (folder, prefix) in [("plugins", "plugin"), ("tests/hostile", "hostile")] {
+    for (folder, prefix) in [("plugins", "plugin"), ("tests/guests", "guest"), ("tests/hostile", "hostile")] {
         for entry in fs::read_dir(root.join(folder)).expect("the folder is part of the source").flatten() {
             if entry.path().join("Cargo.toml").is_file() {
                 let name = entry.file_name();

@@ -11,5 +11,6 @@ mod program;
 mod readme;
 mod reference;
 mod samples;
+mod sparse;
 mod tidy;
 mod vectors;

@@ -11,7 +11,7 @@ use lthost::{
     plugin::{CONTRACT, Value},
     results::{Output, ResultBuffer},
     run::{Outcome, RunConfig, UdfOutcome, UdfSpec},
-    shape::DtypeKind,
+    shape::{DtypeKind, npy},
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -39,6 +39,10 @@ impl Run<'_> {
                 }
             }
         }
+        let damage = &self.outcome.damage;
+        output.stage("damage.npy".as_ref(), |out| {
+            npy::write(out, damage.dtype, damage.shape.axes(), &damage.data)
+        })?;
         let text = serde_json::to_string_pretty(&self.record(deterministic))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         Ok(output.commit()?)
