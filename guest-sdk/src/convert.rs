@@ -2,7 +2,10 @@
 
 use crate::{
     Array, Axis, Buffer, Dtype, Error, Granularity, Input, Kind, Manifest, Merge, Meta, Parameter, ParameterType,
-    Partition, Preferences, Result, Role, Usage, Value, bindings::lthost::udf::types as wit, host, tile::Frames,
+    Partition, Preferences, Result, Role, Usage, Value,
+    bindings::lthost::udf::types as wit,
+    host,
+    tile::{Content, Frames},
 };
 
 /// A count from the host, which in a 32-bit guest may be more than memory can hold.
@@ -139,11 +142,12 @@ impl TryFrom<wit::Frames> for Frames {
     }
 }
 
-/// The pixels of a tile, which are dense: [`Preferences`] ask for nothing else.
-pub(crate) fn pixels(data: wit::TileData) -> Result<wit::Values> {
+/// The pixels of a tile, in one of the forms that [`Preferences`] ask for.
+pub(crate) fn pixels(data: wit::TileData) -> Result<Content> {
     match data {
-        wit::TileData::Dense(values) => Ok(values),
-        _ => Err(host::fault("a tile is not dense, and dense tiles were asked for")),
+        wit::TileData::Dense(values) => Ok(Content::Dense(values)),
+        wit::TileData::Csr(wit::CsrData { indptr, indices, values }) => Ok(Content::Csr { indptr, indices, values }),
+        _ => Err(host::fault("a tile is neither dense nor sparse")),
     }
 }
 
@@ -157,7 +161,7 @@ impl From<Preferences> for wit::Preferences {
         Self {
             input,
             granularity: preferences.granularity.into(),
-            form: wit::TileForm::Dense,
+            form: if preferences.is_csr { wit::TileForm::Csr } else { wit::TileForm::Dense },
             depth: preferences.depth,
             total_size: preferences.total_size,
         }

@@ -43,6 +43,7 @@ mod dtype;
 mod element;
 mod numbers;
 
+mod csr;
 mod output;
 mod partial;
 mod store;
@@ -65,6 +66,7 @@ mod export;
 pub use array::Array;
 pub use buffer::{Buffer, Kind, Merge, Usage};
 pub use complex::Complex;
+pub use csr::Csr;
 pub use dtype::{Dtype, DtypeKind};
 pub use element::{Bool, Element, Float, Part, Real};
 pub use error::{Error, Result};
@@ -86,8 +88,8 @@ pub mod prelude {
     //! All that a plugin usually needs.
 
     pub use crate::{
-        Array, Axis, Buffer, Buffers, Complex, Dtype, Element, Error, Float, Manifest, Merge, Meta, Numbers, Output,
-        Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value, each_dtype, each_float,
-        each_real, export_udf, kernels, manifest,
+        Array, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Manifest, Merge, Meta, Numbers,
+        Output, Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value, each_dtype,
+        each_float, each_real, export_udf, kernels, manifest,
     };
 }

@@ -103,6 +103,7 @@ pub enum Granularity {
 pub struct Preferences {
     pub(crate) input: Input,
     pub(crate) granularity: Granularity,
+    pub(crate) is_csr: bool,
     pub(crate) depth: Option<u64>,
     pub(crate) total_size: Option<u64>,
 }
@@ -125,7 +126,7 @@ impl Preferences {
     }
 
     fn new(input: Input) -> Self {
-        Self { input, granularity: Granularity::Tile, depth: None, total_size: None }
+        Self { input, granularity: Granularity::Tile, is_csr: false, depth: None, total_size: None }
     }
 
     /// Whole frames, any number of them in a tile.
@@ -139,6 +140,13 @@ impl Preferences {
     #[must_use]
     pub fn by_partition(mut self) -> Self {
         self.granularity = Granularity::Partition;
+        self
+    }
+
+    /// Sparse tiles: [`Tile::csr`](crate::Tile::csr) has the pixels that are not zero.
+    #[must_use]
+    pub fn csr(mut self) -> Self {
+        self.is_csr = true;
         self
     }
 

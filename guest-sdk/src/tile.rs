@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, slice::ChunksExact};
 
-use crate::{Array, Element, Error, Meta, Numbers, Result, bindings::Values, host};
+use crate::{Array, Csr, Element, Error, Meta, Numbers, Result, bindings::Values, host};
 
 /// A block of pixels of consecutive frames of one partition.
 ///
@@ -19,7 +19,16 @@ pub struct Tile {
     pub(crate) sig_index: usize,
     /// The AUX parameters that were given, with their names.
     pub(crate) aux: Vec<(String, Array)>,
-    pub(crate) pixels: Values,
+    pub(crate) pixels: Content,
+}
+
+/// The pixels of a tile.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Shape `(n_frames, ...sig_shape)`.
+    Dense(Values),
+    /// A row for each frame.
+    Csr { indptr: Vec<u32>, indices: Vec<u32>, values: Values },
 }
 
 /// Which frames a tile holds, as frame index.
@@ -33,8 +42,30 @@ pub(crate) enum Frames {
 
 impl Tile {
     /// The pixels: shape `(n_frames, ...sig_shape)`.
+    ///
+    /// # Panics
+    ///
+    /// If the UDF asked for sparse tiles.
     pub fn pixels(&self) -> Numbers<'_> {
-        Numbers::of(&self.pixels)
+        let Content::Dense(values) = &self.pixels else {
+            #[expect(clippy::panic, reason = "a mistake of the UDF's, the same in every call")]
+            {
+                panic!("sparse tiles were asked for: `tile.csr()` has their pixels");
+            }
+        };
+        Numbers::of(values)
+    }
+
+    /// The pixels that are not zero, as a row for each frame.
+    ///
+    /// # Errors
+    ///
+    /// If the UDF did not ask for them by [`Preferences::csr`](crate::Preferences::csr).
+    pub fn csr(&self) -> Result<Csr<'_>> {
+        match &self.pixels {
+            Content::Csr { indptr, indices, values } => Ok(Csr::new(indptr, indices, Numbers::of(values))),
+            Content::Dense(_) => Err(Error::new("tiles are dense: ask for sparse ones by `Preferences::csr`")),
+        }
     }
 
     /// Splits pixels of this tile, or entries of its frames, into one slice per frame.
@@ -57,7 +88,7 @@ impl Tile {
         self.sig_start
     }
 
-    /// Pixels of the block: the product of `sig_shape`.
+    /// Content of the block: the product of `sig_shape`.
     pub fn block_len(&self) -> usize {
         self.sig_shape.iter().product()
     }
@@ -110,7 +141,11 @@ impl Tile {
         };
         let block_len = self.sig_shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent));
         let n_pixels = block_len.and_then(|size| size.checked_mul(self.n_frames));
-        if listed != self.n_frames || n_pixels != Some(self.pixels().len()) {
+        let fits = match &self.pixels {
+            Content::Dense(values) => n_pixels == Some(Numbers::of(values).len()),
+            Content::Csr { .. } => self.csr()?.fits(self.n_frames),
+        };
+        if listed != self.n_frames || !fits {
             return Err(host::fault("the sizes of a tile contradict each other"));
         }
         Ok(self)

@@ -56,13 +56,13 @@ fn a_file_that_tells_no_format_is_asked_about() {
     let folder = Folder::new();
     folder.write("numbers", [0; 1000]);
     run(&folder, &["--dataset", "numbers"]).fails_saying(
-        "can't tell the format of `numbers`: name it with `--format` (known: npy, raw, mib); a file of plain numbers is \
+        "can't tell the format of `numbers`: name it with `--format` (known: npy, raw, mib, raw_csr); a file of plain numbers is \
          `raw`, which needs `--dtype` and `--sig-shape`",
     );
     run(&folder, &["--dataset", "numbers", "--format", "raw"])
         .fails_saying("format `raw` doesn't say all by itself: `numbers` needs `--dtype` and `--sig-shape`");
     run(&folder, &["--dataset", "numbers", "--format", "tiff"])
-        .fails_saying("there is no format `tiff` (known: npy, raw, mib)");
+        .fails_saying("there is no format `tiff` (known: npy, raw, mib, raw_csr)");
 }
 
 #[test]
@@ -238,10 +238,36 @@ fn a_roi_must_be_boolean_and_of_the_scans_shape() {
         run(&folder, &["--dataset", "scan.npy", "--roi", file]).fails_saying(error);
     };
     roi("other.npy", "ROI has shape (5, 4), but the scan has shape (4, 5)");
-    roi("numbers.npy", "ROI has dtype u8, expected bool: convert it, for example with numpy's `roi.astype(bool)`");
+    roi("numbers.npy", "--roi `numbers.npy` has dtype u8, expected bool: convert it, as with numpy's `.astype(bool)`");
     roi("nowhere.npy", "can't read `nowhere.npy`: No such file or directory (os error 2)");
-    roi(".", "can't read `.`: Is a directory (os error 21)");
+    roi(".", "can't read `.`: it is not a regular file");
+    roi("/dev/zero", "can't read `/dev/zero`: it is not a regular file");
     roi("text.npy", "can't use `text.npy` as an array: not an .npy file: it doesn't start with the bytes `\\x93NUMPY`");
+}
+
+#[test]
+fn a_result_never_replaces_what_it_was_made_from() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path("here/sum")).unwrap();
+    fs::rename(folder.path("scan.npy"), folder.path("here/sum/intensity.npy")).unwrap();
+    let before = fs::read(folder.path("here/sum/intensity.npy")).unwrap();
+    let ended = folder.lthost(&["run", "--dataset", "here/sum/intensity.npy", "--plugin", "sum", "-o", "here"]);
+    ended.fails(1, &["output folder `here`: can't make `sum/intensity.npy`", "it is an input of this run"]);
+    assert_eq!(fs::read(folder.path("here/sum/intensity.npy")).unwrap(), before);
+    assert_eq!(files(&folder.path("here")), ["sum", "sum/intensity.npy"]);
+}
+
+#[test]
+fn the_centre_of_mass_takes_no_nonsense() {
+    let run = |value: &str, error: &str| {
+        let error = format!("plugin `com`, {error}");
+        let ended = Folder::new().lthost(&["run", "--dataset", "scan.npy", "--plugin", "com", "-p", value]);
+        assert!(ended.stderr.contains(&error), "{}", ended.stderr);
+        assert!(!ended.stderr.is_empty() && ended.code != Some(0));
+    };
+    run("cy=nan", "`create`: parameter `cy`: expected a finite number, given NaN");
+    run("r=-1", "parameter `r`: -1 is too small, the smallest is 0 px");
+    run("r=nan", "parameter `r`: NaN is too small, the smallest is 0 px");
 }
 
 /// `lthost run -o out` of a plugin with parameters; it must fail, and say this.
@@ -262,7 +288,8 @@ fn unknown_plugins_are_told_with_those_known() {
         "no plugin `nope`: there is no such file, and the plugins known by name are com, ",
     );
     parameters(&["--plugin", "./nope.wasm"], 1, "plugin `./nope.wasm`: can't be read: No such file or directory");
-    parameters(&["--plugin", "./."], 1, "plugin `./.`: can't be read: Is a directory");
+    parameters(&["--plugin", "./."], 1, "plugin `./.`: can't be read: it is not a regular file");
+    parameters(&["--plugin", "/dev/zero"], 1, "plugin `/dev/zero`: can't be read: it is not a regular file");
     parameters(&["--plugin", "./scan.npy"], 1, "plugin `./scan.npy` is refused: it is no WebAssembly");
 }
 

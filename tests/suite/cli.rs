@@ -320,7 +320,7 @@ fn an_earlier_result_is_replaced_and_other_files_are_left_alone() {
     run_with("dtype=f64");
     assert_eq!(folder.result("new/out/sum/intensity.npy").dtype, Dtype::F64);
     assert_eq!(folder.json("new/out/run.json")["udfs"][0]["parameters"]["dtype"], "f64");
-    assert_eq!(files(&folder.path("new/out")), ["run.json", "sum", "sum/intensity.npy", "sum/notes.txt"]);
+    assert_eq!(files(&folder.path("new/out")), ["damage.npy", "run.json", "sum", "sum/intensity.npy", "sum/notes.txt"]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn n_pixels(ds: &Dataset) -> usize {
 }
 
 /// The whole scan as `dtype`, blank frames as zeros.
-fn read_all(ds: &Dataset, dtype: Dtype) -> Vec<u8> {
+pub(crate) fn read_all(ds: &Dataset, dtype: Dtype) -> Vec<u8> {
     let frame = n_pixels(ds) * dtype.size();
     let mut out = vec![0; usize::try_from(ds.nav().size()).unwrap() * frame];
     let present = ds.present();
@@ -39,7 +39,7 @@ fn read_all(ds: &Dataset, dtype: Dtype) -> Vec<u8> {
 }
 
 /// Reads runs of frames and parts of frames, and compares them with the whole.
-fn check_parts(ds: &Dataset) {
+pub(crate) fn check_parts(ds: &Dataset) {
     let (present, n_pixels) = (ds.present(), n_pixels(ds));
     let n_frames = usize::try_from(present.end.0 - present.start.0).unwrap();
     for dtype in [ds.dtype(), ds.dtype().promote(Dtype::F32)] {
@@ -65,7 +65,7 @@ fn check_parts(ds: &Dataset) {
 fn real_files_agree_with_independent_readers() {
     let Some(samples) = shared("samples") else { return };
     let mut n_checked = 0;
-    for format in ["npy", "raw", "mib"] {
+    for format in ["npy", "raw", "mib", "raw_csr"] {
         for entry in fs::read_dir(samples.join(format)).unwrap() {
             let sidecar = entry.unwrap().path();
             if let Some(file) = sidecar.to_str().unwrap().strip_suffix(".expected.json") {
@@ -74,7 +74,7 @@ fn real_files_agree_with_independent_readers() {
             }
         }
     }
-    assert!(n_checked >= 21, "{n_checked} files");
+    assert!(n_checked >= 22, "{n_checked} files");
 }
 
 fn check_sample(path: &Path, format: &str, expected: &Value) {
@@ -135,12 +135,12 @@ fn libertems_format_vectors_agree() {
     let index = json(&vectors.join("index.json"));
     let mut n_checked = 0;
     for case in index["formats"].as_array().unwrap() {
-        if matches!(case["filetype"].as_str(), Some("npy" | "raw" | "mib")) {
+        if matches!(case["filetype"].as_str(), Some("npy" | "raw" | "mib" | "raw_csr")) {
             check_vector(&vectors, case);
             n_checked += 1;
         }
     }
-    assert!(n_checked >= 30, "{n_checked} cases");
+    assert!(n_checked >= 34, "{n_checked} cases");
 }
 
 fn check_vector(vectors: &Path, case: &Value) {
@@ -646,12 +646,12 @@ fn files_are_identified() {
 #[test]
 fn every_format_is_listed() {
     let names: Vec<&str> = dataset::formats().iter().map(|format| format.name).collect();
-    assert_eq!(names, ["npy", "raw", "mib"]);
+    assert_eq!(names, ["npy", "raw", "mib", "raw_csr"]);
     assert!(dataset::formats().iter().all(|format| format.options.contains(&"nav-shape")));
 }
 
 /// What is done to a byte, by exclusive or.
-const FLIPS: [u8; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 255];
+pub(crate) const FLIPS: [u8; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 255];
 
 /// Opens a file that may be anything, and reads it whole if it opens.
 fn try_everything(path: &Path) -> usize {

@@ -409,9 +409,9 @@ fn a_bad_plugin_in_a_plugin_folder_is_listed_as_such() {
     folder.write("plugins/zz-liar.wasm", that_describes("abort"));
     let ended = folder.shell("LTHOST_PLUGINS=$PWD/plugins XDG_DATA_HOME=/nonexistent $lthost plugins");
     ended.succeeds();
-    assert!(ended.stdout.contains("zz-bad       can't be used: plugin `"), "{ended:?}");
+    assert!(ended.stdout.contains("zz-bad        can't be used: plugin `"), "{ended:?}");
     assert!(ended.stdout.contains("it is no WebAssembly: the file does not start with"), "{ended:?}");
-    assert!(ended.stdout.contains("zz-liar      can't be used: plugin `"), "{ended:?}");
+    assert!(ended.stdout.contains("zz-liar       can't be used: plugin `"), "{ended:?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_plugin_from_the_readme_builds_and_runs() {
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let wasm = root().join("target/guest/wasm32-unknown-unknown/release/my_udf.wasm");
+    let wasm = dir.path().join("target/wasm32-unknown-unknown/release/my_udf.wasm");
     check(&wasm, dir.path());
 }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::{
-    Array, Element, Numbers,
+    Array, Complex, Element, Numbers,
     bindings::{Values, lthost::udf::types as wit},
 };
 
@@ -50,7 +50,13 @@ impl Scan {
         let depth = depth.min(preferences.depth.map_or(usize::MAX, |depth| depth as usize));
         let mut tiles = Vec::new();
         for run in self.runs(roi, depth) {
-            tiles.extend(blocks(&self.sig_shape, block_len).iter().map(|block| self.tile(run.clone(), block, pixels)));
+            for block in blocks(&self.sig_shape, block_len) {
+                let mut tile = self.tile(run.clone(), &block, pixels);
+                if preferences.form == wit::TileForm::Csr {
+                    tile.data = sparse(&tile.data, run.len());
+                }
+                tiles.push(tile);
+            }
         }
         tiles
     }
@@ -93,6 +99,22 @@ impl Scan {
             data: wit::TileData::Dense(dense),
         }
     }
+}
+
+/// Dense pixels of `n_rows` frames, without their zeros.
+fn sparse(data: &wit::TileData, n_rows: usize) -> wit::TileData {
+    let wit::TileData::Dense(values) = data else { return wit::TileData::InHost };
+    crate::each_dtype!(Numbers::of(values), |pixels| {
+        let (mut indptr, mut indices, mut kept) = (vec![0], Vec::new(), Vec::new());
+        for row in pixels.chunks_exact(pixels.len() / n_rows) {
+            for (idx, &value) in (0..).zip(row).filter(|(_, value)| value.to_complex() != Complex::default()) {
+                indices.push(idx);
+                kept.push(value);
+            }
+            indptr.push(indices.len() as u32);
+        }
+        wit::TileData::Csr(wit::CsrData { indptr, indices, values: Element::values(&kept) })
+    })
 }
 
 /// Elements `range` of each of the rows `which`, one after the other.

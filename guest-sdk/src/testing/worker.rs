@@ -8,7 +8,7 @@ use crate::{
     bindings::Values,
     cast,
     numbers::{no_values, refill},
-    tile::Frames,
+    tile::{Content, Frames},
 };
 
 use super::calls::{self, Call};
@@ -119,11 +119,13 @@ impl<U: Udf> Worker<U> {
             sig_shape: block.sig_shape.clone(),
             sig_index: block.sig_index,
             aux: Vec::new(),
-            pixels: mem::replace(&mut pixels.0, no_values(Dtype::U8)),
+            pixels: Content::Dense(mem::replace(&mut pixels.0, no_values(Dtype::U8))),
         };
         let tile = tile.checked()?;
         let processed = self.udf.process(&tile, &mut self.partial);
-        pixels.0 = tile.pixels;
+        if let Content::Dense(lent) = tile.pixels {
+            pixels.0 = lent;
+        }
         processed
     }
 

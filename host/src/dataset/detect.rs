@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 use super::{
     DatasetError, DatasetOptions, formats,
     map::failed,
-    options::{FormatInfo, MIB, NPY, RAW, known_formats},
+    options::{FormatInfo, MIB, NPY, RAW, RAW_CSR, known_formats},
 };
 
 pub(super) fn format(path: &Path, options: &DatasetOptions) -> Result<FormatInfo, DatasetError> {
@@ -20,6 +20,9 @@ pub(super) fn format(path: &Path, options: &DatasetOptions) -> Result<FormatInfo
         Ok(NPY)
     } else if extension == "mib" || start.starts_with(b"MQ1,") || start.starts_with(b"HDR,") {
         Ok(MIB)
+    } else if extension == "toml" {
+        // One that describes something else is refused with its own words.
+        Ok(RAW_CSR)
     } else if options.dtype.is_some() && options.sig_shape.is_some() {
         // All that `raw` needs, and nothing else takes it.
         Ok(RAW)

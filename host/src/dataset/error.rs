@@ -270,6 +270,31 @@ pub enum DatasetError {
         found: u64,
     },
 
+    /// A sidecar file that isn't understood.
+    #[error("bad sidecar file `{}`{}: {problem}", path.display(), line.map_or(String::new(), |line| format!(", line {line}")))]
+    Sidecar {
+        /// The file.
+        path: PathBuf,
+        /// Where, counted from 1, if that is known.
+        line: Option<usize>,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Sparse rows that can't be.
+    #[error("sparse data in `{}` make no sense: {problem}", path.display())]
+    Sparse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// More sparse entries at once than their row pointers can count.
+    #[error("data set `{}`: so many pixels can't be had as sparse rows at once", path.display())]
+    TooManyEntries {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// A read outside the frames that the files hold.
     #[error("frames {first} to {end} (excluded) were asked for, but only {} to {} (excluded) are in the files", present.start, present.end)]
     Frames {

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, ops::Range};
 
 use super::{DatasetError, fortran::FortranOrder, map::MappedFile, merlin_raw::Packing};
-use crate::shape::Kernel;
+use crate::shape::{Dtype, Kernel};
 
 /// Elements of a Fortran-order array that are gathered at a time.
 const GATHERED: usize = 4096;
@@ -54,16 +54,15 @@ pub(super) struct Frames {
 pub(super) struct Wanted {
     /// Pixels, flat.
     pub(super) sig: Range<usize>,
-    /// From numbers of [`Frames::item`] bytes to numbers of `size` bytes.
+    /// From the numbers of the files to numbers of `dtype`.
     pub(super) kernel: Kernel,
-    /// Bytes of a number that is asked for.
-    pub(super) size: usize,
+    pub(super) dtype: Dtype,
 }
 
 impl Frames {
     /// Decodes the frames from `first` on into `out`, as many as it has room for. They must exist.
     pub(super) fn read(&self, first: u64, wanted: &Wanted, mut out: &mut [u8]) -> Result<(), DatasetError> {
-        let frame_out = wanted.sig.len() * wanted.size;
+        let frame_out = wanted.sig.len() * wanted.dtype.size();
         let mut next = first;
         let start = self.pieces.partition_point(|piece| piece.first <= first).saturating_sub(1);
         for piece in &self.pieces[start..] {
@@ -83,7 +82,8 @@ impl Frames {
 
     /// Decodes the frames of one file, from the `skip`th on.
     fn read_piece(&self, piece: &Piece, skip: usize, wanted: &Wanted, out: &mut [u8]) {
-        let Wanted { sig, kernel, size } = wanted;
+        let Wanted { sig, kernel, dtype } = wanted;
+        let size = dtype.size();
         let bytes = &piece.file.bytes()[piece.start..];
         let frame_out = sig.len() * size;
         match &self.coding {

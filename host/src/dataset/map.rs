@@ -22,7 +22,7 @@ pub struct FileInfo {
     pub mtime: u64,
 }
 
-/// A file that isn't empty, mapped into memory.
+/// A file mapped into memory.
 #[derive(Debug)]
 pub(super) struct MappedFile {
     info: FileInfo,
@@ -31,10 +31,16 @@ pub(super) struct MappedFile {
 
 impl MappedFile {
     pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
-        let info = stat(path)?;
-        if info.size == 0 {
+        let opened = Self::open_even_empty(path)?;
+        if opened.info.size == 0 {
             return Err(DatasetError::Empty { path: path.to_owned() });
         }
+        Ok(opened)
+    }
+
+    /// Opens a file that may be empty.
+    pub(super) fn open_even_empty(path: &Path) -> Result<Self, DatasetError> {
+        let info = stat(path)?;
         let file = File::open(path).map_err(|source| failed(path, source))?;
         let map = map(&file).map_err(|source| failed(path, source))?;
         Ok(Self { info: FileInfo { size: map.len() as u64, ..info }, map })

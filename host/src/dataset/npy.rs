@@ -24,6 +24,7 @@ pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, Datas
         return Err(bad(NpyError::Shape(ShapeError::Empty { axes: header.shape.axes().to_vec() })));
     }
     let (nav, sig) = shapes(path, &header.shape, options)?;
+    let is_fortran = header.fortran_order && header.shape.n_axes() > 1;
     let layout = plain::Layout {
         dtype: header.dtype,
         byte_order: header.byte_order,
@@ -31,16 +32,14 @@ pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, Datas
         end: header.data_offset + expected,
         lead: 0,
         trail: 0,
+        coding: if is_fortran { fortran(&header.shape) } else { Coding::Plain },
     };
-    let mut opened = plain::found(file, &layout, nav, sig)?;
+    let mut opened = plain::found(file, layout, nav, sig)?;
     opened.metadata.push(("array shape".to_owned(), header.shape.to_string()));
     if found > expected {
         warn(&mut opened.metadata, format!("the {} bytes after the array are ignored", found - expected));
     }
-    if header.fortran_order && header.shape.n_axes() > 1 {
-        let extents = header.shape.axes().iter().map(|&extent| usize::try_from(extent));
-        let extents: Vec<_> = extents.collect::<Result<_, _>>().expect("at most the number of elements in memory");
-        opened.frames.coding = Coding::Fortran(FortranOrder::new(&extents));
+    if is_fortran {
         warn(
             &mut opened.metadata,
             "the array is in Fortran order, which is slow to read: convert it with \
@@ -49,6 +48,13 @@ pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, Datas
         );
     }
     Ok(opened)
+}
+
+/// Elements of an array that was found to be in the file, first axis fastest.
+fn fortran(array: &Shape) -> Coding {
+    let extents = array.axes().iter().map(|&extent| usize::try_from(extent));
+    let extents: Vec<_> = extents.collect::<Result<_, _>>().expect("at most the number of elements in memory");
+    Coding::Fortran(FortranOrder::new(&extents))
 }
 
 /// Shape of the scan, if something says it, and shape of a frame.

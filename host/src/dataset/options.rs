@@ -60,9 +60,16 @@ pub(super) const MIB: FormatInfo = FormatInfo {
     extra: &[("disable-glob", "true: only the .mib file that was named, not those that continue it")],
 };
 
+pub(super) const RAW_CSR: FormatInfo = FormatInfo {
+    name: "raw_csr",
+    summary: "sparse frames as LiberTEM has them: a .toml file beside three files of numbers",
+    options: &["nav-shape", "sig-shape", "sync-offset"],
+    extra: &[],
+};
+
 /// All formats.
 pub fn formats() -> &'static [FormatInfo] {
-    const { &[NPY, RAW, MIB] }
+    const { &[NPY, RAW, MIB, RAW_CSR] }
 }
 
 /// The names of all formats, for an error.

@@ -1,7 +1,7 @@
 //! Frames of plain numbers, one after the other in one file: what `raw` and `npy` have in common.
 
 use super::{
-    DatasetError, Found,
+    Content, DatasetError, Found,
     frames::{Coding, Frames, Piece},
     map::MappedFile,
     warn,
@@ -20,11 +20,12 @@ pub(super) struct Layout {
     pub(super) lead: u64,
     /// Bytes after them.
     pub(super) trail: u64,
+    pub(super) coding: Coding,
 }
 
 /// As many frames as there are; `nav` is the shape of the scan if one is known.
-pub(super) fn found(file: MappedFile, layout: &Layout, nav: Option<Shape>, sig: Shape) -> Result<Found, DatasetError> {
-    let Layout { dtype, byte_order, start, end, lead, trail } = *layout;
+pub(super) fn found(file: MappedFile, layout: Layout, nav: Option<Shape>, sig: Shape) -> Result<Found, DatasetError> {
+    let Layout { dtype, byte_order, start, end, lead, trail, coding } = layout;
     let path = file.path().to_owned();
     let frame_bytes = sig.size().checked_mul(dtype.size() as u64);
     let pitch = frame_bytes.and_then(|bytes| bytes.checked_add(lead)?.checked_add(trail));
@@ -46,11 +47,11 @@ pub(super) fn found(file: MappedFile, layout: &Layout, nav: Option<Shape>, sig: 
     let piece = Piece { file, first: 0, n_frames: index(n_frames), start: index(start + lead), pitch: index(pitch) };
     let frames = Frames {
         pieces: vec![piece],
-        coding: Coding::Plain,
+        coding,
         n_pixels: index(sig.size()),
         item: dtype.size(),
         frame_bytes: index(frame_bytes),
     };
     let nav = nav.unwrap_or_else(|| Shape::new([n_frames]).expect("one extent doesn't overflow"));
-    Ok(Found { nav, sig, dtype, byte_order, metadata, other_files: Vec::new(), frames })
+    Ok(Found { nav, sig, dtype, byte_order, metadata, other_files: Vec::new(), content: Content::Dense(frames) })
 }

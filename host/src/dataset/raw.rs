@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DatasetError, DatasetOptions, Found, map::MappedFile, options::RAW, plain};
+use super::{DatasetError, DatasetOptions, Found, frames::Coding, map::MappedFile, options::RAW, plain};
 use crate::shape::{ByteOrder, Dtype};
 
 pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, DatasetError> {
@@ -24,8 +24,9 @@ pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, Datas
         end: file.info().size,
         lead: bytes("frame-header")?,
         trail: bytes("frame-footer")?,
+        coding: Coding::Plain,
     };
-    plain::found(file, &layout, options.nav()?, sig)
+    plain::found(file, layout, options.nav()?, sig)
 }
 
 fn byte_order(

@@ -119,11 +119,7 @@ pub(crate) fn resolve(
 }
 
 /// The value, and the shape of an entry if it was taken as AUX data.
-fn resolve_one(
-    parameter: &Parameter,
-    argument: &Argument,
-    axes: Axes<'_>,
-) -> Result<(Value, Option<Shape>), String> {
+fn resolve_one(parameter: &Parameter, argument: &Argument, axes: Axes<'_>) -> Result<(Value, Option<Shape>), String> {
     // JSON's null is the way to say "as if not given".
     if *argument == Argument::Json(Json::Null) && !parameter.required {
         return Ok((parameter.default.clone(), None));
@@ -160,6 +156,10 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
         }
         (ParameterType::Number, Argument::Json(json)) => real(json).map(Value::Number).ok_or(None),
         (ParameterType::Text, Argument::Json(Json::String(text))) => Ok(Value::Text(text.clone())),
+        // A word that happens to be JSON is a text, too.
+        (ParameterType::Text, Argument::Json(word @ (Json::Number(_) | Json::Bool(_)))) => {
+            Ok(Value::Text(word.to_string()))
+        }
         (ParameterType::Dtype, Argument::Json(Json::String(text))) => {
             text.parse().map(Value::Dtype).map_err(|error: crate::shape::UnknownDtype| Some(error.to_string()))
         }

@@ -3,7 +3,7 @@
 use super::{
     bindings::types as wit,
     error::printable,
-    instance::TileInput,
+    instance::{Pixels, TileInput},
     manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value},
 };
 use crate::{
@@ -330,8 +330,15 @@ fn to_values(dtype: Dtype, bytes: &[u8]) -> wit::Values {
 
 /// A tile with its pixels, for the plain way of handing it over.
 pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, data: Vec<u8>) -> wit::Tile {
-    let data =
-        if tile.as_bytes { wit::TileData::Bytes(data) } else { wit::TileData::Dense(to_values(tile.dtype, &data)) };
+    let data = match tile.pixels {
+        Pixels::Dense(_) => wit::TileData::Dense(to_values(tile.dtype, &data)),
+        Pixels::Bytes(_) => wit::TileData::Bytes(data),
+        Pixels::Csr(rows) => wit::TileData::Csr(wit::CsrData {
+            indptr: rows.indptr().to_vec(),
+            indices: rows.indices().to_vec(),
+            values: to_values(rows.dtype(), rows.values()),
+        }),
+    };
     wit::Tile {
         roi_start: tile.roi_start,
         n_frames,
@@ -340,7 +347,11 @@ pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, 
         sig_origin: tile.block.origin.clone(),
         sig_shape: tile.block.shape.clone(),
         sig_index: tile.sig_index,
-        aux: tile.aux.iter().map(|rows| wit::Array { shape: rows.shape.clone(), data: to_values(rows.dtype, &rows.data) }).collect(),
+        aux: tile
+            .aux
+            .iter()
+            .map(|rows| wit::Array { shape: rows.shape.clone(), data: to_values(rows.dtype, &rows.data) })
+            .collect(),
         data,
     }
 }

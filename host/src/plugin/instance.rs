@@ -10,14 +10,14 @@ use super::{
     bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
     convert::{self, Preferences},
     error::{Call, Place, printable, printable_lines},
-    lower::{self, Fill, Values},
+    lower::{self, Values},
     manifest::Manifest,
     state::{self, Logger, State},
 };
 use crate::{
     buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Usage},
     shape::{Dtype, FrameIdx, Roi, Shape},
-    tile::SigBlock,
+    tile::{CsrRows, SigBlock},
 };
 
 /// What every instance of a run is made with.
@@ -45,13 +45,44 @@ pub(crate) struct TileInput<'a> {
     pub(crate) block: &'a SigBlock,
     pub(crate) sig_index: u64,
     pub(crate) dtype: Dtype,
-    pub(crate) as_bytes: bool,
     pub(crate) handover: Handover,
     /// The entries of these frames, for each AUX parameter that was given.
     pub(crate) aux: &'a [AuxRows<'a>],
-    /// Writes the pixels: `(n_frames, ...block)`, little-endian.
-    pub(crate) fill: &'a (dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync),
+    pub(crate) pixels: Pixels<'a>,
 }
+
+/// The pixels of a tile.
+#[derive(Clone, Copy)]
+pub(crate) enum Pixels<'a> {
+    /// Typed numbers: `(n_frames, ...block)`.
+    Dense(&'a Fill<'a>),
+    /// The same as bytes.
+    Bytes(&'a Fill<'a>),
+    /// A row for each frame.
+    Csr(&'a CsrRows),
+}
+
+impl TileInput<'_> {
+    /// Bytes that are written by [`TileInput::fill`].
+    fn n_bytes(&self, n_frames: u64) -> Result<usize, PluginError> {
+        let n_bytes = match self.pixels {
+            Pixels::Dense(_) | Pixels::Bytes(_) => n_frames * self.block.size * self.dtype.size() as u64,
+            Pixels::Csr(_) => 0,
+        };
+        usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })
+    }
+
+    /// Writes dense pixels.
+    fn fill(&self, out: &mut [u8]) -> Result<(), FillFailed> {
+        match self.pixels {
+            Pixels::Dense(fill) | Pixels::Bytes(fill) => fill(out),
+            Pixels::Csr(_) => Ok(()),
+        }
+    }
+}
+
+/// Writes pixels, little-endian.
+type Fill<'a> = dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync + 'a;
 
 /// How a tile gets into a plugin's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,12 +151,7 @@ impl Instance {
     }
 
     /// Creates the UDF, for a worker or for the main thread.
-    pub(crate) fn create(
-        &mut self,
-        parameters: &Parameters,
-        meta: &Meta<'_>,
-        role: Role,
-    ) -> Result<(), PluginError> {
+    pub(crate) fn create(&mut self, parameters: &Parameters, meta: &Meta<'_>, role: Role) -> Result<(), PluginError> {
         let is_aux = |name: &str| parameters.aux.iter().any(|aux| aux.name == name);
         let arguments: Vec<wit::Argument> = parameters
             .values
@@ -215,13 +241,11 @@ impl Instance {
         let (first, last) = (frames[0], frames[frames.len() - 1]);
         let n_frames = frames.len() as u64;
         let is_run = last - first + 1 == n_frames;
-        let n_bytes = n_frames * tile.block.size * tile.dtype.size() as u64;
-        let n_bytes =
-            usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })?;
+        let n_bytes = tile.n_bytes(n_frames)?;
         let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
         if tile.handover == Handover::Copied {
             let mut data = vec![0; n_bytes];
-            (tile.fill)(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
+            tile.fill(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
             let frames = if is_run { wit::Frames::Consecutive(first) } else { wit::Frames::Listed(frames) };
             let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
             return self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
@@ -229,10 +253,13 @@ impl Instance {
         let aux: Vec<lower::Array<'_>> = tile
             .aux
             .iter()
-            .map(|rows| lower::Array { shape: &rows.shape, data: Values::new(rows.dtype, Fill::Slice(&rows.data)) })
+            .map(|rows| lower::Array {
+                shape: &rows.shape,
+                data: Values::new(rows.dtype, lower::Fill::Slice(&rows.data)),
+            })
             .collect();
-        let filler = |out: &mut [u8]| (tile.fill)(out).map_err(wasmtime::Error::new);
-        let fill = Fill::With(n_bytes, &filler);
+        let filler = |out: &mut [u8]| tile.fill(out).map_err(wasmtime::Error::new);
+        let fill = lower::Fill::With(n_bytes, &filler);
         let tile = lower::Tile {
             roi_start: tile.roi_start,
             n_frames,
@@ -242,10 +269,14 @@ impl Instance {
             sig_shape: &tile.block.shape,
             sig_index: tile.sig_index,
             aux: &aux,
-            data: if tile.as_bytes {
-                lower::TileData::Bytes(lower::List::new(fill))
-            } else {
-                lower::TileData::Dense(Values::new(tile.dtype, fill))
+            data: match tile.pixels {
+                Pixels::Dense(_) => lower::TileData::Dense(Values::new(tile.dtype, fill)),
+                Pixels::Bytes(_) => lower::TileData::Bytes(lower::List::new(fill)),
+                Pixels::Csr(rows) => lower::TileData::Csr(lower::CsrData {
+                    indptr: rows.indptr(),
+                    indices: rows.indices(),
+                    values: Values::new(rows.dtype(), lower::Fill::Slice(rows.values())),
+                }),
             },
         };
         let func = self.udf().process;
@@ -458,7 +489,7 @@ fn arrays<'a>(declarations: &[Declaration], shapes: &'a [Vec<u64>], data: &[&'a 
         .filter(|((declaration, _), _)| declaration.usage != Usage::ResultOnly)
         .map(|((declaration, shape), data)| lower::Array {
             shape,
-            data: Values::new(declaration.dtype, Fill::Slice(data)),
+            data: Values::new(declaration.dtype, lower::Fill::Slice(data)),
         })
         .collect()
 }

@@ -88,6 +88,9 @@ pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Fact
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let unreadable = |source| PluginError::Unreadable { path: path.display().to_string(), source };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(std::io::Error::other("it is not a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     // One byte more than allowed, so that `examine` sees that it is too large.

@@ -194,7 +194,6 @@ pub(crate) enum TileData<'a> {
     #[component(name = "bytes")]
     Bytes(List<'a, u8>),
     #[component(name = "csr")]
-    #[expect(dead_code, reason = "the contract's type needs the case; no data set gives sparse tiles yet")]
     Csr(CsrData<'a>),
     #[component(name = "in-host")]
     #[expect(dead_code, reason = "the contract's type needs the case; there are no host kernels yet")]

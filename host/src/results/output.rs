@@ -16,6 +16,8 @@ pub struct Output {
     staging: Option<tempfile::TempDir>,
     /// Folders that were made for this run, outermost first; removed again unless it commits.
     made: Vec<PathBuf>,
+    /// Files that the run reads, canonical: none of them is replaced.
+    inputs: Vec<PathBuf>,
 }
 
 /// The output can't be written.
@@ -33,14 +35,17 @@ pub struct OutputError {
 impl Output {
     /// Makes the folder if need be, and sees that it can be written: before a long run, not after it.
     ///
+    /// `inputs` are the files that the run reads: none of them will be replaced by a result.
+    ///
     /// # Errors
     ///
     /// [`OutputError`].
-    pub fn create(dir: &Path) -> Result<Self, OutputError> {
+    pub fn create(dir: &Path, inputs: &[PathBuf]) -> Result<Self, OutputError> {
         let failed = |action: &str, source| OutputError { dir: dir.to_owned(), action: action.to_owned(), source };
         let mut missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         missing.reverse();
-        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing };
+        let inputs = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
+        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing, inputs };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
         let staging = tempfile::Builder::new().prefix(".lthost-").tempdir_in(dir);
         output.staging = Some(staging.map_err(|source| failed("write to it", source))?);
@@ -117,6 +122,9 @@ impl Output {
                 if place.is_dir() {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
+                if place.canonicalize().is_ok_and(|place| self.inputs.contains(&place)) {
+                    return Err(io::Error::other("it is an input of this run"));
+                }
                 files.push(relative.clone());
                 Ok(Vec::new())
             };
@@ -152,7 +160,7 @@ mod tests {
     #[test]
     fn nothing_is_there_before_commit() {
         let dir = tempfile::tempdir().unwrap();
-        let output = Output::create(&dir.path().join("out")).unwrap();
+        let output = Output::create(&dir.path().join("out"), &[]).unwrap();
         output.stage(Path::new("a/b.txt"), |out| out.write_all(b"x")).unwrap();
         assert!(!dir.path().join("out/a").exists());
         output.commit().unwrap();
@@ -163,26 +171,37 @@ mod tests {
     #[test]
     fn a_failed_run_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let output = Output::create(dir.path()).unwrap();
+        let output = Output::create(dir.path(), &[]).unwrap();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
         drop(output);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        drop(Output::create(&dir.path().join("a/b/c")).unwrap());
+        drop(Output::create(&dir.path().join("a/b/c"), &[]).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         fs::write(dir.path().join("file"), "").unwrap();
-        assert!(Output::create(&dir.path().join("file/x")).is_err());
+        assert!(Output::create(&dir.path().join("file/x"), &[]).is_err());
     }
 
     #[test]
     fn nothing_is_moved_if_something_is_in_the_way() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("b"), "mine").unwrap();
-        let output = Output::create(dir.path()).unwrap();
+        let output = Output::create(dir.path(), &[]).unwrap();
         for name in ["a/x", "b/x", "c/x"] {
             output.stage(Path::new(name), |out| out.write_all(b"x")).unwrap();
         }
         assert!(output.commit().is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_input_is_not_replaced_by_a_result() {
+        let dir = tempfile::tempdir().unwrap();
+        let input = dir.path().join("scan.npy");
+        fs::write(&input, "precious").unwrap();
+        let output = Output::create(dir.path(), std::slice::from_ref(&input)).unwrap();
+        output.stage(Path::new("scan.npy"), |out| out.write_all(b"x")).unwrap();
+        assert!(output.commit().unwrap_err().source.to_string().contains("input"));
+        assert_eq!(fs::read(&input).unwrap(), b"precious");
     }
 }

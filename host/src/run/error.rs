@@ -23,8 +23,8 @@ pub enum RunError {
     NoUdf,
     /// A scan for which there can be no results.
     #[error(
-        "scan {nav} has {} frames, and results for at most {limit} fit (--max-result-bytes): give the `--nav-shape` of \
-         the data", nav.size()
+        "scan {nav} has {} frames, and results for at most {limit} fit: raise --max-result-bytes, or give another \
+         --nav-shape", nav.size()
     )]
     ScanTooLarge {
         /// Shape of the scan.

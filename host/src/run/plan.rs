@@ -7,7 +7,7 @@ use super::{RunConfig, RunError, prepare::Prepared};
 use crate::{
     buffer::PartitionRange,
     dataset::Dataset,
-    plugin::Granularity,
+    plugin::{Granularity, TileForm},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::{TileDemand, Tiling},
 };
@@ -81,10 +81,21 @@ impl Plan {
         self.partitions.iter().map(PlannedPartition::n_frames).sum()
     }
 
+    /// Pixels of the largest partition, as far as `udf` gets them.
+    fn partition_pixels(&self, dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> u64 {
+        // Corrections make them dense.
+        let gets_stored = udf.preferences.form == TileForm::Csr && config.corrections.is_empty();
+        let pixels = |partition: &PlannedPartition| {
+            let all = partition.n_frames().saturating_mul(dataset.sig().size());
+            let stored = dataset.n_stored(&partition.range.frames).filter(|_| gets_stored);
+            stored.map_or(all, |stored| stored.min(all))
+        };
+        self.partitions.iter().map(pixels).max().unwrap_or(0)
+    }
+
     /// Sees that the largest call fits into a plugin's memory, before anything runs.
     fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
         let limit = u64::try_from(config.limits.max_memory_bytes).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
-        let sig = dataset.sig().size();
         let largest_block = self.tiling.blocks.iter().map(|block| block.size).max().unwrap_or(0);
         let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
         let depth = self.tiling.depth.min(largest_partition);
@@ -92,13 +103,13 @@ impl Plan {
             let (what, pixels, hint) = match udf.preferences.granularity {
                 Granularity::Partition => (
                     "all frames of a partition",
-                    largest_partition.saturating_mul(sig),
+                    self.partition_pixels(dataset, config, udf),
                     "; more partitions (--partitions) make them smaller",
                 ),
                 Granularity::Frame => ("whole frames", largest_block.saturating_mul(depth), ""),
                 Granularity::Tile => ("tiles", largest_block.saturating_mul(depth), ""),
             };
-            let n_bytes = pixels.saturating_mul(udf.input_dtype.size() as u64);
+            let n_bytes = pixels.saturating_mul(pixel_bytes(udf));
             if n_bytes > limit {
                 return Err(RunError::TileTooLarge { plugin: udf.manifest.name.clone(), what, n_bytes, limit, hint });
             }
@@ -114,12 +125,18 @@ fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Ti
     let hint = tiled().filter_map(|udf| udf.preferences.total_size).min();
     let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
     let demand = TileDemand {
-        pixel_bytes: tiled().map(|udf| udf.input_dtype.size() as u64).max().unwrap_or(1),
+        pixel_bytes: tiled().map(pixel_bytes).max().unwrap_or(1),
         whole_frames: tiled().any(|udf| udf.preferences.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
         tile_bytes: hint.map_or(config.tile_bytes, |hint| hint.min(limit)),
     };
     Tiling::choose(dataset.sig(), &demand)
+}
+
+/// Bytes that a pixel takes in a tile. A sparse one may have an entry for every pixel.
+fn pixel_bytes(udf: &Prepared) -> u64 {
+    let index = if udf.preferences.form == TileForm::Csr { size_of::<u32>() } else { 0 };
+    (udf.input_dtype.size() + index) as u64
 }
 
 impl PlannedPartition {

@@ -7,8 +7,8 @@ use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
     plugin::{
-        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences, Role, Session,
-        TileForm, resolve,
+        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences, Role,
+        Session, TileForm, resolve,
     },
     shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
@@ -72,9 +72,9 @@ fn prepare_one(source: Source<'_>, spec: &UdfSpec, session: &Session) -> Result<
     let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
     main.create(&parameters, &source.meta(), Role::Main)?;
     let preferences = main.preferences()?;
-    if let form @ (TileForm::Csr | TileForm::InHost) = preferences.form {
-        let what = format!("wants its tiles as {form:?}, which this version of lthost does not give");
-        return Err(main.broke("preferences", &what).into());
+    if preferences.form == TileForm::InHost {
+        let what = "wants its tiles as InHost, which this version of lthost does not give";
+        return Err(main.broke("preferences", what).into());
     }
     let input_dtype = match preferences.input {
         InputDtype::Native => source.dtype(),

@@ -7,6 +7,7 @@ use crate::{
     dataset::{Dataset, DatasetError},
     plugin::Meta,
     shape::{Dtype, FrameIdx, Roi},
+    tile::CsrRows,
 };
 
 /// The data of a run.
@@ -50,5 +51,28 @@ impl Source<'_> {
             rest = later;
         }
         Ok(())
+    }
+
+    /// Reads pixels `sig` of some frames as sparse rows. Data that are sparse in the files stay so, unless they have to be
+    /// corrected.
+    pub(super) fn read_csr(
+        &self,
+        frames: &[FrameIdx],
+        sig: &Range<usize>,
+        dtype: Dtype,
+    ) -> Result<CsrRows, DatasetError> {
+        let mut rows = CsrRows::new(dtype);
+        let mut dense = Vec::new();
+        for run in frames.chunk_by(|a, b| a.0 + 1 == b.0) {
+            if self.corrections.is_empty() {
+                self.dataset.read_csr(run[0], run.len(), sig.clone(), &mut rows)?;
+            } else {
+                dense.resize(run.len() * sig.len() * dtype.size(), 0);
+                self.corrections.read(self.dataset, (run[0], run.len()), sig.clone(), dtype, &mut dense)?;
+                let too_many = || DatasetError::TooManyEntries { path: self.dataset.path().to_owned() };
+                rows.push_dense(run.len(), &dense).ok_or_else(too_many)?;
+            }
+        }
+        Ok(rows)
     }
 }

@@ -14,7 +14,7 @@ use super::{Plan, RunConfig, RunError, plan::PlannedPartition, prepare::Recipe, 
 use crate::{
     buffer::Partial,
     dataset::{Dataset, DatasetError},
-    plugin::{FillFailed, Granularity, Handover, Instance, PluginError, Role, Session, TileForm, TileInput},
+    plugin::{FillFailed, Granularity, Handover, Instance, Pixels, PluginError, Role, Session, TileForm, TileInput},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -173,16 +173,24 @@ fn process_tile(
             FillFailed
         })
     };
+    let rows;
+    let pixels = match recipe.preferences.form {
+        TileForm::Csr => {
+            rows = shared.source.read_csr(tile.frame_indices, &pixels, dtype)?;
+            Pixels::Csr(&rows)
+        }
+        TileForm::Bytes => Pixels::Bytes(&fill),
+        TileForm::Dense | TileForm::InHost => Pixels::Dense(&fill),
+    };
     let input = TileInput {
         roi_start: tile.frames.start.0,
         frames: tile.frame_indices,
         block: tile.block,
         sig_index: tile.sig_index,
         dtype,
-        as_bytes: recipe.preferences.form == TileForm::Bytes,
         handover: shared.handover,
         aux: &aux,
-        fill: &fill,
+        pixels,
     };
     let processed = instance.process(&partition.range, &input);
     // A call that failed for want of data is the data set's fault, not the plugin's.

@@ -162,8 +162,37 @@ pub fn parse_header(bytes: &[u8]) -> Result<Header, NpyError> {
 ///
 /// [`NpyError::Io`]; everything else inside [`NpyError::File`].
 pub fn read(path: &Path) -> Result<Array, NpyError> {
+    // A file that is none, or says other than it holds, is found out before it is read.
+    let header = read_header(path)?;
+    let in_file = |source| NpyError::File { path: path.to_owned(), source: Box::new(source) };
+    let expected = header.data_bytes().map_err(in_file)?;
+    let n_bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let found = n_bytes.saturating_sub(header.data_offset);
+    if found < expected {
+        return Err(in_file(NpyError::Short { expected, found }));
+    } else if found > expected {
+        return Err(in_file(NpyError::Long { expected, found }));
+    }
     let bytes = fs::read(path).map_err(|source| NpyError::Io { path: path.to_owned(), source })?;
     parse(&bytes).map_err(|source| NpyError::File { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// Reads the header of a file: what its array is, without its elements.
+///
+/// # Errors
+///
+/// [`NpyError`], with the file's name.
+pub fn read_header(path: &Path) -> Result<Header, NpyError> {
+    /// No header that numpy writes is nearly as long.
+    const MAX_HEADER: u64 = 1 << 20;
+    let failed = |source| NpyError::Io { path: path.to_owned(), source };
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    io::Read::read_to_end(&mut io::Read::take(file, MAX_HEADER), &mut bytes).map_err(failed)?;
+    parse_header(&bytes).map_err(|source| NpyError::File { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// Parses a whole `.npy` file: little-endian, C order and boolean bytes 0 or 1 come out, whatever went in.

@@ -41,8 +41,8 @@ impl Udf for Com {
         manifest!("com", "Centre of mass of each frame, and the field that deflects it")
             .parameter(Parameter::number("cy").unit("px").doc("centre of the beam, y; the frame's centre if not given"))
             .parameter(Parameter::number("cx").unit("px").doc("centre of the beam, x; the frame's centre if not given"))
-            .parameter(number("r", f64::INFINITY, "radius of the disk that counts").unit("px"))
-            .parameter(number("ri", 0.0, "inner radius, for a ring instead of a disk").unit("px"))
+            .parameter(number("r", f64::INFINITY, "radius of the disk that counts").minimum(0.0).unit("px"))
+            .parameter(number("ri", 0.0, "inner radius, for a ring instead of a disk").minimum(0.0).unit("px"))
             .parameter(number("scan_rotation", 0.0, "rotation of the scan against the detector").unit("deg"))
             .parameter(Parameter::flag("flip_y").default(false).doc("whether the detector's y axis is upside down"))
             .parameter(
@@ -57,6 +57,11 @@ impl Udf for Com {
         let (cy, cx): (Option<f64>, Option<f64>) = (params.get("cy")?, params.get("cx")?);
         let [middle_y, middle_x] = sig_shape.map(|extent| (extent / 2) as f64);
         let centre = [cy.unwrap_or(middle_y), cx.unwrap_or(middle_x)];
+        for (name, given) in [("cy", centre[0]), ("cx", centre[1]), ("scan_rotation", params.get("scan_rotation")?)] {
+            if !given.is_finite() {
+                return Err(Error::parameter(name, "a finite number", given));
+            }
+        }
         let (r, ri) = (params.get("r")?, params.get("ri")?);
         let regression = Regression::new(params.value("regression")?, meta)?;
         let orientation = Orientation { degrees: params.get("scan_rotation")?, flip_y: params.get("flip_y")? };

@@ -39,9 +39,11 @@ impl Udf for Masks {
             .parameter(factors.doc("stack of masks, shape (n_masks, ...sig)"))
             .parameter(mask_count.doc("number of masks, checked against the stack"))
             .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
-            .parameter(Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
-                "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels",
-            ))
+            .parameter(
+                Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
+                    "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels",
+                ),
+            )
             .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
     }
 

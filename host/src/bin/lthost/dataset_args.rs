@@ -16,7 +16,7 @@ pub(crate) struct DatasetArgs {
     /// The data set: a file, or the header file of several
     #[arg(long, value_name = "PATH")]
     dataset: PathBuf,
-    /// Format of the data: auto, npy, raw, mib or raw_csr
+    /// Format of the data: `auto`, `npy`, `raw`, `mib` or `raw_csr`
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     format: String,
     /// Shape of the scan, slow axis first, like 64,64; may have fewer or more frames than the file

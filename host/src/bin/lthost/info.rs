@@ -32,7 +32,7 @@ fn print_text(dataset: &Dataset) -> anyhow::Result<()> {
     let partitions = partition_plan(dataset, None);
     let n_bytes: u64 = dataset.files().iter().map(|file| file.size).sum();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "data set     {}", dataset.path().display())?;
+    writeln!(out, "data set     {}", printable(&dataset.path().display().to_string(), 4000))?;
     writeln!(out, "format       {}", dataset.format())?;
     writeln!(out, "nav shape    {}", dataset.nav())?;
     writeln!(out, "sig shape    {}", dataset.sig())?;

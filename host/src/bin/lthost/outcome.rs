@@ -8,7 +8,7 @@ use std::{
 
 use lthost::{
     dataset::Dataset,
-    plugin::{CONTRACT, Value},
+    plugin::{CONTRACT, Value, printable},
     results::{Output, ResultBuffer},
     run::{Outcome, RunConfig, UdfOutcome, UdfSpec},
     shape::{DtypeKind, npy},
@@ -40,9 +40,7 @@ impl Run<'_> {
             }
         }
         let damage = &self.outcome.damage;
-        output.stage("damage.npy".as_ref(), |out| {
-            npy::write(out, damage.dtype, damage.shape.axes(), &damage.data)
-        })?;
+        output.stage("damage.npy".as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))?;
         let text = serde_json::to_string_pretty(&self.record(deterministic))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         Ok(output.commit()?)
@@ -122,8 +120,16 @@ impl Run<'_> {
         let speed = gb / stats.seconds.max(1e-9);
         let (frames, workers) = (stats.n_frames, stats.n_workers);
         writeln!(out, "{frames} frames, {gb:.3} GB in {:.3} s, {speed:.2} GB/s with {workers} workers", stats.seconds)?;
+        let selected = self.config.roi.as_ref().map_or(self.dataset.nav().size(), |roi| count(&roi.data));
+        let missing = selected.saturating_sub(count(&self.outcome.damage.data));
+        if missing > 0 {
+            writeln!(
+                out,
+                "{missing} of {selected} frames are not in the file: they count as zero here, damage.npy has them"
+            )?;
+        }
         if let Some(dir) = dir {
-            writeln!(out, "results are in {}", dir.display())?;
+            writeln!(out, "results are in {}", printable(&dir.display().to_string(), 4000))?;
         }
         Ok(())
     }
@@ -145,6 +151,11 @@ impl Run<'_> {
         writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
         Ok(())
     }
+}
+
+/// How many are true.
+fn count(mask: &[u8]) -> u64 {
+    mask.iter().filter(|&&byte| byte != 0).count() as u64
 }
 
 fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use lthost::{
-    plugin::{Engine, Limits},
+    plugin::{Engine, Limits, printable},
     run::describe,
 };
 use serde_json::json;
@@ -41,10 +41,13 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
         return Ok(());
     }
+    let line = |text: &str| printable(text, 1000);
     for (name, place, manifest) in rows {
         match manifest {
-            Ok(manifest) => writeln!(out, "{name:<12} {:<8} {} ({place})", manifest.version, manifest.summary)?,
-            Err(error) => writeln!(out, "{name:<12} can't be used: {error}")?,
+            Ok(manifest) => {
+                writeln!(out, "{:<13} {:<8} {} ({})", line(&name), manifest.version, manifest.summary, line(&place))?;
+            }
+            Err(error) => writeln!(out, "{:<13} can't be used: {}", line(&name), line(&error.to_string()))?,
         }
     }
     Ok(())

@@ -31,6 +31,7 @@ impl Display {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {msg}, {eta} left");
         bar.set_style(style.expect("the template is valid"));
+        bar.set_message("starting");
         Self::Bar(bar)
     }
 

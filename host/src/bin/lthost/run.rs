@@ -5,14 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ArgMatches;
 use lthost::{
     correction::Corrections,
+    dataset::Dataset,
     plugin::{Argument, Cancel, Engine, Limits, LogLevel, LogLine, Logger},
     results::Output,
     run::{Observer, RunConfig, UdfSpec},
-    shape::{Array, npy},
+    shape::{Array, Dtype, npy},
 };
 
 use crate::{
@@ -59,7 +60,8 @@ pub(crate) struct Opts {
     /// Pixels that are then replaced by the mean of their neighbours: a boolean .npy of a frame's shape
     #[arg(long, value_name = "FILE")]
     excluded: Option<PathBuf>,
-    /// Folder for the results: DIR/LABEL/BUFFER.npy and DIR/run.json; without it a summary is printed
+    /// Folder for the results: DIR/LABEL/BUFFER.npy, DIR/damage.npy and DIR/run.json; those of earlier runs under the
+    /// same names are replaced, others stay; without it a summary is printed
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     output: Option<PathBuf>,
     /// Also write pictures of the results, DIR/LABEL/BUFFER.png
@@ -75,6 +77,9 @@ pub(crate) struct Opts {
     running: RunningArgs,
 }
 
+/// Bytes that an array beside the data may have: these are read whole.
+const MAX_ARRAY_BYTES: u64 = 4 << 30;
+
 /// An array that was given besides the data: option, file, and what is in it.
 pub(crate) type GivenArray = (&'static str, PathBuf, Array);
 
@@ -85,11 +90,11 @@ struct RunningArgs {
     /// Worker threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
-    /// Number of partitions [default: by the size of the data set]
+    /// Number of partitions; may change the last digits of real numbers [default: by the size of the data set]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     partitions: Option<u64>,
-    /// Size of a tile
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Size of a tile, like 512K; may change the last digits of real numbers [default: 512K]
+    #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     tile_bytes: Option<u64>,
     /// Make results the same bits on any machine, at some cost in speed
     #[arg(long)]
@@ -112,7 +117,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         terminal::say(&format!("warning: {text}"));
     }
     config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
-    let output = opts.output.as_deref().map(Output::create).transpose()?;
+    let inputs = opts.inputs(&dataset, &arrays);
+    let output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let cancel = Cancel::default();
     cancel_on_signal(&cancel)?;
     let mut display = Display::new(opts.quiet);
@@ -138,8 +144,28 @@ impl Opts {
     /// The arrays that were given besides the data: option, file, and what is in it.
     fn arrays(&self) -> anyhow::Result<Vec<GivenArray>> {
         let options = [("roi", &self.roi), ("dark", &self.dark), ("gain", &self.gain), ("excluded", &self.excluded)];
-        let read = |(name, path): (&'static str, &PathBuf)| Ok((name, path.clone(), read_array(path)?));
+        let read = |(name, path): (&'static str, &PathBuf)| {
+            let dtype = npy::read_header(path)?.dtype;
+            if matches!(name, "roi" | "excluded") && dtype != Dtype::Bool {
+                let path = path.display();
+                bail!(
+                    "--{name} `{path}` has dtype {dtype}, expected bool: convert it, as with numpy's `.astype(bool)`"
+                );
+            }
+            Ok((name, path.clone(), read_array(path)?))
+        };
         options.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))).map(read).collect()
+    }
+}
+
+impl Opts {
+    /// The files that the run reads.
+    fn inputs(&self, dataset: &Dataset, arrays: &[GivenArray]) -> Vec<PathBuf> {
+        let data = dataset.files().iter().map(|file| file.path.clone());
+        let arrays = arrays.iter().map(|(_, path, _)| path.clone());
+        let params = self.param.iter().filter_map(|(_, value)| Some(PathBuf::from(value.strip_prefix('@')?)));
+        let plugins = self.plugin.iter().map(|plugin| PathBuf::from(split_label(plugin).1));
+        data.chain([dataset.path().to_owned()]).chain(arrays).chain(params).chain(plugins).collect()
     }
 }
 
@@ -156,6 +182,14 @@ impl RunningArgs {
             limits,
             ..default
         })
+    }
+}
+
+/// A number of bytes above 0.
+fn some_bytes(text: &str) -> Result<u64, Usage> {
+    match bytes(text)? {
+        0 => Err(Usage("0 is too small".to_owned())),
+        n_bytes => Ok(n_bytes),
     }
 }
 
@@ -197,6 +231,10 @@ fn argument(value: &str) -> anyhow::Result<Argument> {
 }
 
 fn read_array(path: &std::path::Path) -> anyhow::Result<Array> {
+    let n_bytes = npy::read_header(path)?.data_bytes()?;
+    if n_bytes > MAX_ARRAY_BYTES {
+        bail!("`{}` holds {n_bytes} bytes, at most {MAX_ARRAY_BYTES} are taken beside the data set", path.display());
+    }
     Ok(npy::read(path)?)
 }
 

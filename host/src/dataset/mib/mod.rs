@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    DatasetError, DatasetOptions, Found,
+    Content, DatasetError, DatasetOptions, Found,
     frames::{Coding, Frames, Piece},
     map::{failed, stat},
     warn,
@@ -90,7 +90,7 @@ fn found(
     };
     let n_pixels = geometry.image.0 * geometry.image.1;
     let frames = Frames { pieces, coding, n_pixels, item: dtype.size(), frame_bytes: geometry.frame_bytes };
-    Found { nav, sig, dtype, byte_order, metadata, other_files, frames }
+    Found { nav, sig, dtype, byte_order, metadata, other_files, content: Content::Dense(frames) }
 }
 
 /// Bytes after the last frame of the acquisition are a frame that was cut, which is an error unless `tolerant`.
