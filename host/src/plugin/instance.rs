@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What every instance of a run is made with.
-pub(crate) struct Session {
+pub(crate) struct Sandbox {
     pub(crate) limits: Limits,
     pub(crate) cancel: Cancel,
     pub(crate) logger: Logger,
@@ -121,10 +121,10 @@ struct Udf {
 
 impl Instance {
     /// Instantiates a plugin: runs its start functions, nothing else.
-    pub(crate) fn new(plugin: &Plugin, session: &Session) -> Result<Self, PluginError> {
+    pub(crate) fn new(plugin: &Plugin, sandbox: &Sandbox) -> Result<Self, PluginError> {
         let engine = plugin.engine.wasmtime();
         let name = plugin.facts().origin.clone();
-        let mut state = State::new(name, session.limits.clone(), session.cancel.clone(), session.logger.clone());
+        let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);

@@ -21,7 +21,7 @@ pub use prepare::describe;
 use crate::{
     buffer::Partial,
     dataset::Dataset,
-    plugin::{Cancel, Logger, Manifest, PluginError, Session, Value},
+    plugin::{Cancel, Logger, Manifest, PluginError, Sandbox, Value},
     results::{ResultBuffer, finish},
     shape::{Array, Dtype, Roi, Shape},
 };
@@ -109,7 +109,7 @@ pub fn run(
     observer: Observer<'_>,
 ) -> Result<Outcome, RunError> {
     let Observer { progress, logger } = observer;
-    let session = Session { limits: config.limits.clone(), cancel: cancel.clone(), logger };
+    let sandbox = Sandbox { limits: config.limits.clone(), cancel: cancel.clone(), logger };
     // At least a byte for each frame is needed, for the damage.
     let (nav, limit) = (dataset.nav(), config.limits.max_result_bytes);
     if nav.size() > limit {
@@ -120,10 +120,10 @@ pub fn run(
         None => Roi::everything(dataset.nav()),
     };
     let source = Source { dataset, roi: &roi, corrections: &config.corrections };
-    let mut prepared = prepare(source, udfs, &session)?;
+    let mut prepared = prepare(source, udfs, &sandbox)?;
     let plan = Plan::new(dataset, &roi, config, &prepared)?;
     let start = Instant::now();
-    work_and_merge(source, &plan, &mut prepared, (config, &session), (start, progress))?;
+    work_and_merge(source, &plan, &mut prepared, (config, &sandbox), (start, progress))?;
     let outcomes = prepared.into_iter().map(|udf| results_of(udf, dataset, &roi));
     let udfs = outcomes.collect::<Result<Vec<_>, RunError>>()?;
     let stats = Stats {
@@ -141,7 +141,7 @@ fn work_and_merge(
     source: Source<'_>,
     plan: &Plan,
     prepared: &mut [Prepared],
-    (config, session): (&RunConfig, &Session),
+    (config, sandbox): (&RunConfig, &Sandbox),
     (start, progress): (Instant, &mut dyn FnMut(&Progress)),
 ) -> Result<(), RunError> {
     let pool = rayon::ThreadPoolBuilder::new()
@@ -151,7 +151,7 @@ fn work_and_merge(
         .build()
         .map_err(|error| RunError::Threads { n_workers: config.workers, message: error.to_string() })?;
     let recipes: Vec<_> = prepared.iter().map(Prepared::recipe).collect();
-    let shared = Shared::new(source, plan, &recipes, session, config);
+    let shared = Shared::new(source, plan, &recipes, sandbox, config);
     let (sender, receiver) = mpsc::channel();
     let mut tell = |n_frames_done| {
         progress(&Progress {
@@ -172,7 +172,7 @@ fn work_and_merge(
         shared.stop();
         outcome
     });
-    if session.cancel.is_cancelled() {
+    if sandbox.cancel.is_cancelled() {
         return Err(RunError::Cancelled);
     }
     outcome

@@ -8,7 +8,7 @@ use crate::{
     merge::Merged,
     plugin::{
         Axes, Emitted, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences, Role,
-        Session, TileForm, resolve,
+        Sandbox, TileForm, resolve,
     },
     shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
@@ -45,17 +45,17 @@ pub(super) struct Recipe {
 ///
 /// [`PluginError`].
 pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginError> {
-    let session = Session { limits: limits.clone(), cancel: crate::plugin::Cancel::default(), logger: super::silent() };
-    Instance::new(plugin, &session)?.describe()
+    let sandbox = Sandbox { limits: limits.clone(), cancel: crate::plugin::Cancel::default(), logger: super::silent() };
+    Instance::new(plugin, &sandbox)?.describe()
 }
 
-pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], session: &Session) -> Result<Vec<Prepared>, RunError> {
+pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
         return Err(RunError::NoUdf);
     }
     let mut prepared: Vec<Prepared> = Vec::new();
     for spec in udfs {
-        let udf = prepare_one(source, spec, session)?;
+        let udf = prepare_one(source, spec, sandbox)?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
@@ -64,9 +64,9 @@ pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], session: &Session) -
     Ok(prepared)
 }
 
-fn prepare_one(source: Source<'_>, spec: &UdfSpec, session: &Session) -> Result<Prepared, RunError> {
+fn prepare_one(source: Source<'_>, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
     let dataset = source.dataset;
-    let mut main = Instance::new(&spec.plugin, session)?;
+    let mut main = Instance::new(&spec.plugin, sandbox)?;
     let manifest = main.describe()?;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
     let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
@@ -93,7 +93,7 @@ fn prepare_one(source: Source<'_>, spec: &UdfSpec, session: &Session) -> Result<
     let sig = dataset.sig().clone();
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
-    check_declarations(&declarations, capabilities, (dataset.nav().size(), &sig), session.limits.max_result_bytes)
+    check_declarations(&declarations, capabilities, (dataset.nav().size(), &sig), sandbox.limits.max_result_bytes)
         .map_err(|error| main.broke("buffers", &error.to_string()))?;
     main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
     let mut merged = Merged::new(declarations, n_rows, &sig);

@@ -14,7 +14,7 @@ use super::{Plan, RunConfig, RunError, plan::PlannedPartition, prepare::Recipe, 
 use crate::{
     buffer::Partial,
     dataset::{Dataset, DatasetError},
-    plugin::{FillFailed, Granularity, Handover, Instance, Pixels, PluginError, Role, Session, TileForm, TileInput},
+    plugin::{FillFailed, Granularity, Handover, Instance, Pixels, PluginError, Role, Sandbox, TileForm, TileInput},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -24,7 +24,7 @@ pub(super) struct Shared<'a> {
     source: Source<'a>,
     plan: &'a Plan,
     recipes: &'a [Recipe],
-    session: &'a Session,
+    sandbox: &'a Sandbox,
     handover: Handover,
     /// Position in the plan of the next partition that nobody has taken.
     next: AtomicUsize,
@@ -44,14 +44,14 @@ impl<'a> Shared<'a> {
         source: Source<'a>,
         plan: &'a Plan,
         recipes: &'a [Recipe],
-        session: &'a Session,
+        sandbox: &'a Sandbox,
         config: &RunConfig,
     ) -> Self {
         Self {
             source,
             plan,
             recipes,
-            session,
+            sandbox,
             handover: config.handover,
             next: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
@@ -89,7 +89,7 @@ impl<'a> Shared<'a> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed) || self.session.cancel.is_cancelled()
+        self.stopped.load(Ordering::Relaxed) || self.sandbox.cancel.is_cancelled()
     }
 }
 
@@ -201,7 +201,7 @@ fn process_tile(
 }
 
 fn instantiate(shared: &Shared<'_>, recipe: &Recipe) -> Result<Instance, PluginError> {
-    let mut instance = Instance::new(&recipe.plugin, shared.session)?;
+    let mut instance = Instance::new(&recipe.plugin, shared.sandbox)?;
     instance.describe()?;
     instance.create(&recipe.parameters, &shared.source.meta(), Role::Worker)?;
     instance.preferences()?;
