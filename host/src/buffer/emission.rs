@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Declaration, Kind, Usage};
+use super::{Declaration, Usage};
 use crate::shape::{FrameIdx, RoiIdx, Shape};
 
 /// A partition in both index spaces.
@@ -239,11 +239,6 @@ impl Expected {
 }
 
 impl Partial {
-    /// Bytes that it holds.
-    pub fn n_bytes(&self) -> usize {
-        self.buffers.iter().flatten().map(|piece| piece.data.len()).sum()
-    }
-
     /// The pieces of a buffer that was emitted whole, as one.
     pub(crate) fn whole(&self, buffer_idx: usize) -> std::borrow::Cow<'_, [u8]> {
         match self.buffers[buffer_idx].as_slice() {
@@ -253,18 +248,13 @@ impl Partial {
     }
 }
 
-/// Whether entries are laid out by frame.
-impl Kind {
-    /// Whether the buffer has a row per frame.
-    pub fn is_nav(self) -> bool {
-        self == Self::Nav
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{buffer::Merge, shape::Dtype};
+    use crate::{
+        buffer::{Kind, Merge},
+        shape::Dtype,
+    };
 
     fn emission(kind: Kind, merge: Merge) -> Emission {
         let declaration = Declaration {

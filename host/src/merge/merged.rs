@@ -104,22 +104,12 @@ impl Merged {
 
     /// Bytes of buffer `buffer_idx` that belong to some frames.
     fn slice(&self, buffer_idx: usize, rows: &Range<usize>) -> Range<usize> {
+        let len = self.buffers[buffer_idx].len();
         match self.row_bytes[buffer_idx] {
-            0 => 0..self.buffers[buffer_idx].len(),
-            row_bytes => rows.start * row_bytes..rows.end * row_bytes,
+            0 => 0..len,
+            // Result-only buffers have no content: their slice is empty.
+            row_bytes => (rows.start * row_bytes).min(len)..(rows.end * row_bytes).min(len),
         }
-        .clamp_to(self.buffers[buffer_idx].len())
-    }
-}
-
-trait ClampTo {
-    fn clamp_to(self, len: usize) -> Self;
-}
-
-impl ClampTo for Range<usize> {
-    /// Result-only buffers have no content: their slice is empty.
-    fn clamp_to(self, len: usize) -> Self {
-        self.start.min(len)..self.end.min(len)
     }
 }
 

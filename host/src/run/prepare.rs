@@ -23,8 +23,8 @@ pub(super) struct Prepared {
     plugin: Plugin,
     main: Instance,
     merged: Merged,
-    /// Kept for `merge-all`, with the frames that were present.
-    partials: Vec<(Partial, Range<RoiIdx>)>,
+    /// Kept for `merge-all`.
+    partials: Vec<Partial>,
     n_rows: u64,
     sig: Shape,
 }
@@ -137,7 +137,7 @@ impl Prepared {
         // `merge-all` wants all of them at the end; the standard merges go on as usual.
         let nothing: Emitted = vec![(None, None); self.merged.declarations().len()];
         self.merged.merge(&partial, present, Some(&mut |_, _| Ok(nothing.clone())))?;
-        self.partials.push((partial, present.clone()));
+        self.partials.push(partial);
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl Prepared {
         if self.partials.is_empty() {
             return Ok(());
         }
-        let (partials, _): (Vec<Partial>, Vec<Range<RoiIdx>>) = std::mem::take(&mut self.partials).into_iter().unzip();
+        let partials = std::mem::take(&mut self.partials);
         let emitted = self.main.merge_all(self.merged.declarations(), &partials, (self.n_rows, &self.sig))?;
         self.merged.replace(emitted);
         Ok(())

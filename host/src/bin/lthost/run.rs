@@ -156,9 +156,7 @@ impl Opts {
         };
         options.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))).map(read).collect()
     }
-}
 
-impl Opts {
     /// The files that the run reads.
     fn inputs(&self, dataset: &Dataset, arrays: &[GivenArray]) -> Vec<PathBuf> {
         let data = dataset.files().iter().map(|file| file.path.clone());
