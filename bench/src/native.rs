@@ -17,7 +17,7 @@ use lthost::{
 };
 use lthost_guest_sdk::{
     self as sdk, Granularity, Partition, Role,
-    testing::{Block, Emitted, Pixels, Worker},
+    testing::{Emitted, Pixels, TilePlace, Worker},
 };
 
 use crate::jobs::Kind;
@@ -28,8 +28,8 @@ pub(crate) trait Native {
     fn granularity(&self) -> Granularity;
     fn depth(&self) -> Option<u64>;
     fn total_size(&self) -> Option<u64>;
-    fn begin(&mut self, partition: Partition) -> sdk::Result<()>;
-    fn process(&mut self, block: &Block, pixels: &mut Pixels) -> sdk::Result<()>;
+    fn begin(&mut self, partition: Partition, tiling: &sdk::Tiling) -> sdk::Result<()>;
+    fn process(&mut self, block: &TilePlace, pixels: &mut Pixels) -> sdk::Result<()>;
     fn end(&mut self) -> sdk::Result<Vec<Emitted>>;
 }
 
@@ -50,11 +50,11 @@ impl<U: sdk::Udf> Native for Worker<U> {
         self.total_size()
     }
 
-    fn begin(&mut self, partition: Partition) -> sdk::Result<()> {
-        self.begin(partition)
+    fn begin(&mut self, partition: Partition, tiling: &sdk::Tiling) -> sdk::Result<()> {
+        self.begin(partition, tiling)
     }
 
-    fn process(&mut self, block: &Block, pixels: &mut Pixels) -> sdk::Result<()> {
+    fn process(&mut self, block: &TilePlace, pixels: &mut Pixels) -> sdk::Result<()> {
         self.process(block, pixels)
     }
 
@@ -115,13 +115,14 @@ impl Run<'_> {
             }
         }
         let tiling = self.tiling(&groups)?;
+        let stated = stated(&tiling)?;
         while let Some((index, frames)) = self.partitions.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let partition = self.partition(*index, frames)?;
             let workers = |groups: &mut Vec<Group>, call: &mut dyn FnMut(&mut dyn Native) -> sdk::Result<()>| {
                 let mut workers = groups.iter_mut().flat_map(|group| &mut group.workers);
                 workers.try_for_each(|worker| call(worker.as_mut())).map_err(|error| anyhow!("{error}"))
             };
-            workers(&mut groups, &mut |worker| worker.begin(partition))?;
+            workers(&mut groups, &mut |worker| worker.begin(partition, &stated))?;
             let mut start = frames.start;
             while start < frames.end {
                 let stop = start.saturating_add(tiling.depth).min(frames.end);
@@ -137,7 +138,7 @@ impl Run<'_> {
     }
 
     /// Decodes a tile once for all UDFs of a group.
-    fn process(&self, group: &mut Group, tile: &Block) -> anyhow::Result<()> {
+    fn process(&self, group: &mut Group, tile: &TilePlace) -> anyhow::Result<()> {
         let block_len: usize = tile.sig_shape.iter().product();
         let sig = tile.sig_start..tile.sig_start + block_len;
         let first = FrameIdx(u64::try_from(tile.frame_start)?);
@@ -160,6 +161,7 @@ impl Run<'_> {
             whole_frames: workers().any(|worker| worker.granularity() == Granularity::Frame),
             max_depth: workers().filter_map(|worker| worker.depth()).min(),
             tile_bytes: tile_bytes.unwrap_or(RunConfig::default().tile_bytes),
+            split_rows: 0,
         };
         Ok(Tiling::choose(self.dataset.sig(), &demand))
     }
@@ -174,7 +176,7 @@ impl Run<'_> {
             n_roi_frames: usize::try_from(self.selected.end - self.selected.start)?,
             roi: self.roi.then(|| (0..self.dataset.nav().size()).map(|i| self.selected.contains(&i)).collect()),
             dataset_dtype: stored.ok_or_else(|| anyhow!("the SDK does not know {}", self.dataset.dtype()))?,
-            corrected: false,
+            corrections: None,
             metadata: Vec::new(),
         })
     }
@@ -185,8 +187,8 @@ impl Run<'_> {
         Ok(Partition { index, frame_start, frame_stop, roi_start: frame_start - first, roi_stop: frame_stop - first })
     }
 
-    fn tile(&self, frames: &Range<u64>, sig_index: usize, block: &SigBlock) -> anyhow::Result<Block> {
-        Ok(Block {
+    fn tile(&self, frames: &Range<u64>, sig_index: usize, block: &SigBlock) -> anyhow::Result<TilePlace> {
+        Ok(TilePlace {
             frame_start: usize::try_from(frames.start)?,
             roi_start: usize::try_from(frames.start - self.selected.start)?,
             n_frames: usize::try_from(frames.end - frames.start)?,
@@ -196,6 +198,18 @@ impl Run<'_> {
             sig_index,
         })
     }
+}
+
+/// Tiles, as a UDF is told of them.
+fn stated(tiling: &Tiling) -> anyhow::Result<sdk::Tiling> {
+    let block = |block: &SigBlock| {
+        let (origin, shape) = (extents(&block.origin)?, extents(&block.shape)?);
+        anyhow::Ok(sdk::Block { start: usize::try_from(block.start)?, origin, shape })
+    };
+    Ok(sdk::Tiling {
+        depth: usize::try_from(tiling.depth)?,
+        blocks: tiling.blocks.iter().map(block).collect::<Result<_, _>>()?,
+    })
 }
 
 fn extents(axes: &[u64]) -> anyhow::Result<Vec<usize>> {

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, marker::PhantomData, panic, rc::Rc, sync::Once};
 
 use crate::{
-    Buffer, Buffers, Dtype, Error, Meta, Output, Params, Partial, Partition, Result, Tile, Udf, Value,
+    Buffer, Buffers, Dtype, Error, Meta, Output, Params, Partial, Partition, Result, Tile, Tiling, Udf, Value,
     bindings::{
         exports::lthost::udf::udf::{Guest, GuestUdf, Partial as WitPartial, Udf as Handle},
         lthost::udf::types as wit,
@@ -61,8 +61,8 @@ impl<U: Udf> GuestUdf for Instance<U> {
         Ok(state.udf.preprocess(&mut state.output(false)?)?)
     }
 
-    fn begin(&self, partition: wit::Partition) -> Result<(), wit::Error> {
-        Ok(self.0.borrow_mut().begin(partition.try_into()?)?)
+    fn begin(&self, partition: wit::Partition, tiling: wit::Tiling) -> Result<(), wit::Error> {
+        Ok(self.0.borrow_mut().begin(partition.try_into()?, tiling.try_into()?)?)
     }
 
     fn process(&self, tile: wit::Tile) -> Result<(), wit::Error> {
@@ -73,8 +73,14 @@ impl<U: Udf> GuestUdf for Instance<U> {
         Ok(self.0.borrow_mut().end()?)
     }
 
-    fn merge(&self, partition: wit::Partition, dest: Vec<wit::Array>, src: Vec<wit::Array>) -> Result<(), wit::Error> {
-        Ok(self.0.borrow().merge(partition.try_into()?, dest, src)?)
+    fn merge(
+        &self,
+        partition: wit::Partition,
+        dest: Vec<wit::Array>,
+        src: Vec<wit::Array>,
+        valid: Vec<u8>,
+    ) -> Result<(), wit::Error> {
+        Ok(self.0.borrow().merge(partition.try_into()?, dest, src, &valid)?)
     }
 
     fn merge_all(&self, partials: Vec<WitPartial>) -> Result<(), wit::Error> {
@@ -120,9 +126,9 @@ impl<U: Udf> State<U> {
         Ok(stated)
     }
 
-    fn begin(&mut self, partition: Partition) -> Result<()> {
+    fn begin(&mut self, partition: Partition, tiling: Tiling) -> Result<()> {
         let partial = self.partial.as_mut().ok_or_else(unprepared)?;
-        partial.restart(partition)?;
+        partial.restart(partition, tiling)?;
         self.udf.begin(&partition, partial)
     }
 
@@ -153,9 +159,9 @@ impl<U: Udf> State<U> {
         partial.finish()
     }
 
-    fn merge(&self, partition: Partition, dest: Vec<wit::Array>, src: Vec<wit::Array>) -> Result<()> {
+    fn merge(&self, partition: Partition, dest: Vec<wit::Array>, src: Vec<wit::Array>, valid: &[u8]) -> Result<()> {
         let (dest, src) = (self.received(dest)?, self.received(src)?);
-        self.udf.merge(&partition, &dest, &src)?;
+        self.udf.merge(&partition, &dest, &src, &self.valid(valid)?)?;
         for (idx, buffer) in self.declared()?.iter().enumerate() {
             if buffer.usage != Usage::ResultOnly && buffer.merging()? == crate::Merge::Custom {
                 dest.emit(idx)?;
@@ -171,11 +177,15 @@ impl<U: Udf> State<U> {
     }
 
     fn results(&self, merged: Vec<wit::Array>, valid: &[u8]) -> Result<()> {
-        if valid.len() != self.meta.n_roi_frames {
+        self.udf.results(&self.received(merged)?, &self.valid(valid)?, &mut self.output(true)?)
+    }
+
+    /// For each frame of the ROI whether its data are merged.
+    fn valid(&self, bytes: &[u8]) -> Result<Vec<bool>> {
+        if bytes.len() != self.meta.n_roi_frames {
             return Err(host::fault("not one truth value per frame of the ROI"));
         }
-        let valid: Vec<bool> = valid.iter().map(|&is_valid| is_valid != 0).collect();
-        self.udf.results(&self.received(merged)?, &valid, &mut self.output(true)?)
+        Ok(bytes.iter().map(|&is_valid| is_valid != 0).collect())
     }
 
     fn received(&self, arrays: Vec<wit::Array>) -> Result<Buffers> {

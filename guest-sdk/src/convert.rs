@@ -1,8 +1,8 @@
 //! Between the contract's types and those of this crate.
 
 use crate::{
-    Array, Axis, Buffer, Dtype, Error, Granularity, Input, Kind, Manifest, Merge, Meta, Parameter, ParameterType,
-    Partition, Preferences, Result, Role, Usage, Value,
+    Array, Axis, Block, Buffer, Corrections, Dtype, Error, Granularity, Input, Kind, Manifest, Merge, Meta, Parameter,
+    ParameterType, Partition, Preferences, Result, Role, Tiling, Usage, Value,
     bindings::lthost::udf::types as wit,
     host,
     tile::{Content, Frames},
@@ -111,9 +111,31 @@ impl TryFrom<wit::Meta> for Meta {
             n_roi_frames: count(meta.n_roi_frames)?,
             roi: meta.roi.map(|roi| roi.iter().map(|&selected| selected != 0).collect()),
             dataset_dtype: meta.dataset_dtype.into(),
-            corrected: meta.corrected,
+            corrections: meta.corrections.map(TryInto::try_into).transpose()?,
             metadata: meta.metadata,
         })
+    }
+}
+
+impl TryFrom<wit::Corrections> for Corrections {
+    type Error = Error;
+
+    fn try_from(corrections: wit::Corrections) -> Result<Self> {
+        let wit::Corrections { dark, gain, excluded } = corrections;
+        Ok(Self { dark, gain, excluded: shape(&excluded)? })
+    }
+}
+
+impl TryFrom<wit::Tiling> for Tiling {
+    type Error = Error;
+
+    fn try_from(tiling: wit::Tiling) -> Result<Self> {
+        let block = |block: wit::Block| {
+            let (origin, shape) = (shape(&block.origin)?, shape(&block.shape)?);
+            Ok(Block { start: count(block.start)?, origin, shape })
+        };
+        let blocks = tiling.blocks.into_iter().map(block).collect::<Result<_>>()?;
+        Ok(Self { depth: count(tiling.depth)?, blocks })
     }
 }
 
@@ -160,10 +182,11 @@ impl From<Preferences> for wit::Preferences {
         };
         Self {
             input,
-            granularity: preferences.granularity.into(),
+            granularity: preferences.granularity.map(Into::into),
             form: if preferences.is_csr { wit::TileForm::Csr } else { wit::TileForm::Dense },
             depth: preferences.depth,
             total_size: preferences.total_size,
+            split_rows: preferences.split_rows,
         }
     }
 }
@@ -196,6 +219,11 @@ impl From<Manifest> for wit::Manifest {
             (has.results, wit::Capabilities::RESULTS),
             (has.update, wit::Capabilities::UPDATE),
         ];
+        let processes = [
+            (Granularity::Tile, wit::Granularities::TILE),
+            (Granularity::Frame, wit::Granularities::FRAME),
+            (Granularity::Partition, wit::Granularities::PARTITION),
+        ];
         Self {
             name: manifest.name,
             version: manifest.version,
@@ -203,6 +231,10 @@ impl From<Manifest> for wit::Manifest {
             authors: manifest.authors,
             license: manifest.license,
             parameters: manifest.parameters.into_iter().map(Into::into).collect(),
+            processes: processes
+                .into_iter()
+                .filter(|&(granularity, _)| granularity >= manifest.finest)
+                .fold(wit::Granularities::empty(), |all, (_, granularity)| all | granularity),
             capabilities: capabilities
                 .into_iter()
                 .filter(|&(has_it, _)| has_it)

@@ -72,7 +72,7 @@ pub use element::{Bool, Element, Float, Part, Real};
 pub use error::{Error, Result};
 pub use host::{Level, log};
 pub use manifest::{Axis, Manifest, Parameter, ParameterType};
-pub use meta::{Granularity, Input, Meta, Partition, Preferences, Role};
+pub use meta::{Block, Corrections, Granularity, Input, Meta, Partition, Preferences, Role, Tiling};
 pub use numbers::Numbers;
 pub use output::Output;
 pub use params::{FromValue, Params, Value};

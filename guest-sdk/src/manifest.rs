@@ -1,6 +1,6 @@
 //! What a UDF is: name, parameters, and which of the optional functions it has.
 
-use crate::{Array, Dtype, Value};
+use crate::{Array, Dtype, Granularity, Preferences, Value};
 
 /// What a UDF is. [`manifest!`](crate::manifest) starts one.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct Manifest {
     pub(crate) authors: Vec<String>,
     pub(crate) license: String,
     pub(crate) parameters: Vec<Parameter>,
+    /// The smallest portion that the UDF can process; it takes larger ones, too.
+    pub(crate) finest: Granularity,
     pub(crate) has: Has,
 }
 
@@ -54,6 +56,7 @@ impl Manifest {
             authors: Vec::new(),
             license: String::new(),
             parameters: Vec::new(),
+            finest: Granularity::Tile,
             has: Has::default(),
         }
     }
@@ -72,6 +75,25 @@ impl Manifest {
     pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
         self
+    }
+
+    /// The UDF needs whole frames: a tile has any number of them.
+    #[must_use]
+    pub fn by_frame(mut self) -> Self {
+        self.finest = Granularity::Frame;
+        self
+    }
+
+    /// The UDF needs all frames of a partition in one tile.
+    #[must_use]
+    pub fn by_partition(mut self) -> Self {
+        self.finest = Granularity::Partition;
+        self
+    }
+
+    /// What a tile of the UDF has: what its preferences ask for, or the smallest portion that it can process.
+    pub(crate) fn granularity(&self, preferences: &Preferences) -> Granularity {
+        preferences.granularity.unwrap_or(self.finest)
     }
 
     /// [`Udf::preprocess`](crate::Udf::preprocess) is there.

@@ -26,8 +26,8 @@ pub struct Meta {
     pub roi: Option<Vec<bool>>,
     /// How the data set stores its numbers.
     pub dataset_dtype: Dtype,
-    /// Whether corrections (dark, gain, dead pixels) are applied to what the UDF sees.
-    pub corrected: bool,
+    /// What is done to the pixels before the UDF sees them; none if nothing is.
+    pub corrections: Option<Corrections>,
     /// What the file says of itself: key and text.
     pub metadata: Vec<(String, String)>,
 }
@@ -45,13 +45,46 @@ impl Meta {
 
     /// The dtype that tiles will have if the UDF asks for `preferences`.
     pub fn input_dtype(&self, preferences: &Preferences) -> Dtype {
-        let corrected = if self.corrected { Dtype::F32.promote(self.dataset_dtype) } else { self.dataset_dtype };
+        let corrected =
+            if self.corrections.is_some() { Dtype::F32.promote(self.dataset_dtype) } else { self.dataset_dtype };
         match preferences.input {
             Input::Native => corrected,
             Input::AtLeast(dtype) => corrected.promote(dtype),
             Input::Exactly(dtype) => dtype,
         }
     }
+}
+
+/// What is done to pixels: `(pixel - dark) * gain`, then each excluded pixel becomes the mean of those of its neighbours
+/// that are not excluded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Corrections {
+    /// One number per pixel of a frame; none for zeros.
+    pub dark: Option<Vec<f64>>,
+    /// One number per pixel of a frame; none for ones.
+    pub gain: Option<Vec<f64>>,
+    /// Pixels of the flat frame, ascending.
+    pub excluded: Vec<usize>,
+}
+
+/// The tiles that the UDFs of a pass agreed on: every block, for every `depth` frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tiling {
+    /// Frames of a tile; the last one of a partition may have fewer.
+    pub depth: usize,
+    /// Blocks of pixels; [`Tile::sig_index`](crate::Tile::sig_index) counts them.
+    pub blocks: Vec<Block>,
+}
+
+/// A block of pixels that is contiguous in a frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Block {
+    /// First pixel in the flat frame.
+    pub start: usize,
+    /// Where it starts on each sig axis.
+    pub origin: Vec<usize>,
+    /// Extent on each sig axis.
+    pub shape: Vec<usize>,
 }
 
 /// A run of frames; the unit of work and of merging.
@@ -88,7 +121,7 @@ pub enum Input {
 }
 
 /// What one call of `process` gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Granularity {
     /// Any block of pixels of any number of frames.
     Tile,
@@ -102,10 +135,11 @@ pub enum Granularity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preferences {
     pub(crate) input: Input,
-    pub(crate) granularity: Granularity,
+    pub(crate) granularity: Option<Granularity>,
     pub(crate) is_csr: bool,
     pub(crate) depth: Option<u64>,
     pub(crate) total_size: Option<u64>,
+    pub(crate) split_rows: Option<u64>,
 }
 
 impl Preferences {
@@ -126,20 +160,22 @@ impl Preferences {
     }
 
     fn new(input: Input) -> Self {
-        Self { input, granularity: Granularity::Tile, is_csr: false, depth: None, total_size: None }
+        Self { input, granularity: None, is_csr: false, depth: None, total_size: None, split_rows: None }
     }
 
-    /// Whole frames, any number of them in a tile.
+    /// Whole frames, any number of them in a tile: for a UDF that decides by its parameters. One that always needs them
+    /// says so by [`Manifest::by_frame`](crate::Manifest::by_frame).
     #[must_use]
     pub fn by_frame(mut self) -> Self {
-        self.granularity = Granularity::Frame;
+        self.granularity = Some(Granularity::Frame);
         self
     }
 
-    /// All frames of a partition in one tile.
+    /// All frames of a partition in one tile: for a UDF that decides by its parameters. One that always needs them says so
+    /// by [`Manifest::by_partition`](crate::Manifest::by_partition).
     #[must_use]
     pub fn by_partition(mut self) -> Self {
-        self.granularity = Granularity::Partition;
+        self.granularity = Some(Granularity::Partition);
         self
     }
 
@@ -161,6 +197,14 @@ impl Preferences {
     #[must_use]
     pub fn total_size(mut self, n_bytes: u64) -> Self {
         self.total_size = Some(n_bytes);
+        self
+    }
+
+    /// Where frames are split, blocks are whole multiples of `n_rows` rows of the first sig axis; only the last one may
+    /// have fewer.
+    #[must_use]
+    pub fn split_rows(mut self, n_rows: u64) -> Self {
+        self.split_rows = Some(n_rows);
         self
     }
 }

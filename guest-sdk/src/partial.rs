@@ -3,7 +3,7 @@
 use std::{cell::RefMut, ops::Range, rc::Rc};
 
 use crate::{
-    Buffer, Buffers, Dtype, Element, Error, Kind, Meta, Partition, Result, Tile, host,
+    Buffer, Buffers, Dtype, Element, Error, Kind, Meta, Partition, Result, Tile, Tiling, host,
     numbers::refill,
     store::{emit, in_use, position, wrong_dtype},
 };
@@ -14,6 +14,7 @@ pub struct Partial {
     buffers: Buffers,
     meta: Rc<Meta>,
     partition: Partition,
+    tiling: Tiling,
     /// True within `end`, where alone the host takes what is emitted.
     is_ending: bool,
 }
@@ -85,6 +86,11 @@ impl Partial {
         &self.partition
     }
 
+    /// The tiles that will come.
+    pub fn tiling(&self) -> &Tiling {
+        &self.tiling
+    }
+
     /// What [`Udf::buffers`](crate::Udf::buffers) said the elements of buffer `name` are.
     ///
     /// # Errors
@@ -96,12 +102,14 @@ impl Partial {
 
     pub(crate) fn new(declared: &Rc<Vec<Buffer>>, meta: &Rc<Meta>) -> Self {
         let partition = Partition { index: 0, frame_start: 0, frame_stop: 0, roi_start: 0, roi_stop: 0 };
-        Self { buffers: Buffers::held(declared), meta: Rc::clone(meta), partition, is_ending: false }
+        let tiling = Tiling::default();
+        Self { buffers: Buffers::held(declared), meta: Rc::clone(meta), partition, tiling, is_ending: false }
     }
 
     /// Fresh buffers for `partition`, in the memory of those before.
-    pub(crate) fn restart(&mut self, partition: Partition) -> Result<()> {
+    pub(crate) fn restart(&mut self, partition: Partition, tiling: Tiling) -> Result<()> {
         self.partition = partition;
+        self.tiling = tiling;
         self.is_ending = false;
         for (buffer, slot) in self.buffers.declared.iter().zip(&mut self.buffers.slots) {
             if let Some(values) = slot {

@@ -62,12 +62,13 @@ pub trait Udf: Sized + 'static {
     }
 
     /// Merges a partition's buffers into `dest`: those that are declared with [`Merge::Custom`](crate::Merge::Custom)
-    /// take what is written there. Of nav buffers `dest` has the partition's entries. Called in partition order.
+    /// take what is written there. Of nav buffers `dest` has the partition's entries. `valid` says of each frame that the
+    /// ROI selects whether it is in `dest` already; those of `src` are not. Called in partition order.
     ///
     /// # Errors
     ///
     /// Where the UDF cannot go on.
-    fn merge(&self, _partition: &Partition, _dest: &Buffers, _src: &Buffers) -> Result<()> {
+    fn merge(&self, _partition: &Partition, _dest: &Buffers, _src: &Buffers, _valid: &[bool]) -> Result<()> {
         Err(missing("merge"))
     }
 
@@ -100,7 +101,8 @@ pub trait Udf: Sized + 'static {
         Err(missing("results"))
     }
 
-    /// Takes new values for some parameters, from the next partition on.
+    /// Takes new values of its parameters, from the next partition on: the same as [`Udf::new`] gets, all of them. What
+    /// the UDF prefers and declares must not change. A UDF that does not state `with_update` is made anew instead.
     ///
     /// # Errors
     ///

@@ -343,11 +343,29 @@ fn what_this_version_does_not_give_is_said() {
 
 #[test]
 fn absurd_preferences_do_no_harm() {
-    for name in
-        ["depth-0", "depth-max", "size-0", "size-max", "size-max-frames", "exactly-f32", "bytes", "csr", "text-escapes"]
-    {
+    for name in [
+        "rows-max",
+        "depth-0",
+        "depth-max",
+        "size-0",
+        "size-max",
+        "size-max-frames",
+        "exactly-f32",
+        "bytes",
+        "csr",
+        "text-escapes",
+    ] {
         lie(name).succeeds();
     }
+}
+
+#[test]
+fn preferences_that_contradict_the_manifest_are_refused() {
+    lie("partitions").fails(
+        1,
+        &["plugin `raw`, `preferences`: asks for whole partitions, but says that it processes tiles or frames"],
+    );
+    describe_lie("processes-none").fails(1, &["`describe`: offers no processing function"]);
 }
 
 #[test]

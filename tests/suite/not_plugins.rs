@@ -33,8 +33,9 @@ fn module(parts: &[(&str, &str)]) -> Vec<u8> {
         given.map_or_else(|| default.to_owned(), |(_, text)| (*text).to_owned())
     };
     let described = "(func (export \"lthost:udf/udf@0.1.0#describe\") (result i32) i32.const 1024)";
-    // The manifest at 1024: a name, and nothing else.
-    let name = "(data (i32.const 1024) \"\\10\\08\\00\\00\\03\\00\\00\\00\") (data (i32.const 2064) \"wat\")";
+    // The manifest at 1024: a name, and that it processes tiles.
+    let name = "(data (i32.const 1024) \"\\10\\08\\00\\00\\03\\00\\00\\00\") (data (i32.const 2064) \"wat\")
+        (data (i32.const 1072) \"\\01\")";
     // Memory for whoever asks, from 1 page on.
     let realloc = "(global $top (mut i32) (i32.const 65536))
         (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32)
@@ -48,16 +49,16 @@ fn module(parts: &[(&str, &str)]) -> Vec<u8> {
             {data}
             {describe}
             (func (export \"lthost:udf/udf@0.1.0#[static]udf.create\")
-                (param i32 i32 i32 i32 i32 i32 i32 i64 i64 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
+                (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.preferences\") (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.buffers\") (param i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.preprocess\") (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.begin\")
-                (param i32 i64 i64 i64 i64 i64) (result i32) unreachable)
+                (param i32 i64 i64 i64 i64 i64 i64 i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.process\") (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.end\") (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.merge\")
-                (param i32 i64 i64 i64 i64 i64 i32 i32 i32 i32) (result i32) unreachable)
+                (param i32 i64 i64 i64 i64 i64 i32 i32 i32 i32 i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.merge-all\") (param i32 i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.results\")
                 (param i32 i32 i32 i32 i32) (result i32) unreachable)

@@ -35,23 +35,49 @@ impl Scan {
         }
     }
 
-    /// The tiles of the frames `roi`, by ROI index, as the UDF prefers them.
-    pub(super) fn tiles_of(
-        &self,
-        preferences: &wit::Preferences,
-        roi: Range<usize>,
-        pixels: &Values,
-    ) -> Vec<wit::Tile> {
-        let (depth, block_len) = match preferences.granularity {
+    /// Frames of a tile, and the blocks.
+    fn cut(&self, granularity: wit::Granularity, preferences: &wit::Preferences) -> (usize, Vec<Block>) {
+        let (depth, block_len) = match granularity {
             wit::Granularity::Tile => (self.depth, self.block_len),
             wit::Granularity::Frame => (self.depth, usize::MAX),
             wit::Granularity::Partition => (usize::MAX, usize::MAX),
         };
         let depth = depth.min(preferences.depth.map_or(usize::MAX, |depth| depth as usize));
+        // Whole rows, as many as asked for.
+        let rows = preferences.split_rows.map_or(0, |n_rows| n_rows as usize);
+        let rows_len = rows * self.sig_shape[1..].iter().product::<usize>();
+        let block_len = if rows_len == 0 { block_len } else { (block_len / rows_len).max(1).saturating_mul(rows_len) };
+        (depth, blocks(&self.sig_shape, block_len))
+    }
+
+    /// What `begin` is told of the tiles.
+    pub(super) fn tiling(&self, granularity: wit::Granularity, preferences: &wit::Preferences) -> wit::Tiling {
+        let (depth, blocks) = self.cut(granularity, preferences);
+        let stated = |block: &Block| wit::Block {
+            start: self.start_of(block) as u64,
+            origin: extents(&block.origin),
+            shape: extents(&block.shape),
+        };
+        wit::Tiling { depth: depth as u64, blocks: blocks.iter().map(stated).collect() }
+    }
+
+    /// First pixel of a block in the flat frame.
+    fn start_of(&self, block: &Block) -> usize {
+        block.origin.iter().zip(&self.sig_shape).fold(0, |flat, (at, extent)| flat * extent + at)
+    }
+
+    /// The tiles of the frames `roi`, by ROI index, as the UDF prefers them.
+    pub(super) fn tiles_of(
+        &self,
+        (granularity, preferences): (wit::Granularity, &wit::Preferences),
+        roi: Range<usize>,
+        pixels: &Values,
+    ) -> Vec<wit::Tile> {
+        let (depth, blocks) = self.cut(granularity, preferences);
         let mut tiles = Vec::new();
         for run in self.runs(roi, depth) {
-            for block in blocks(&self.sig_shape, block_len) {
-                let mut tile = self.tile(run.clone(), &block, pixels);
+            for block in &blocks {
+                let mut tile = self.tile(run.clone(), block, pixels);
                 if preferences.form == wit::TileForm::Csr {
                     tile.data = sparse(&tile.data, run.len());
                 }
@@ -76,7 +102,7 @@ impl Scan {
 
     fn tile(&self, run: Range<usize>, block: &Block, pixels: &Values) -> wit::Tile {
         let frames = &self.selected()[run.clone()];
-        let start = block.origin.iter().zip(&self.sig_shape).fold(0, |flat, (at, extent)| flat * extent + at);
+        let start = self.start_of(block);
         let len: usize = block.shape.iter().product();
         let sig_size: usize = self.sig_shape.iter().product();
         let dense =

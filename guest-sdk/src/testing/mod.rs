@@ -28,7 +28,7 @@ mod results;
 mod worker;
 
 pub use results::Results;
-pub use worker::{Block, Emitted, Pixels, Worker};
+pub use worker::{Emitted, Pixels, TilePlace, Worker};
 
 use crate::{
     Array, Element, Error, Kind, Numbers, Result, Udf, Value,
@@ -163,25 +163,27 @@ impl Scan {
     ) -> Result<()> {
         let pixels = crate::each_dtype!(Numbers::none(main.input_dtype()), |none| self.pixels_as(none));
         let preferences = guest(main.preferences())?;
-        let mut partials = Vec::new();
+        let granularity = granularity_of::<U>(&preferences)?;
+        let (mut partials, mut valid) = (Vec::new(), vec![0; self.selected().len()]);
         for idx in 0..self.n_partitions {
             let partition = self.partition(idx);
             let roi = count(partition.roi_start)?..count(partition.roi_stop)?;
             if roi.is_empty() {
                 continue;
             }
-            guest(worker.begin(partition))?;
-            for tile in self.tiles_of(&preferences, roi.clone(), &pixels) {
+            guest(worker.begin(partition, self.tiling(granularity, &preferences)))?;
+            for tile in self.tiles_of((granularity, &preferences), roi.clone(), &pixels) {
                 guest(worker.process(tile))?;
             }
             guest(worker.end())?;
             let (partial, covered) = results.take_partial(roi.len())?;
             if has.merge {
                 let dest = results.merged(|outcome| (outcome.kind == Kind::Nav).then_some(roi.clone()));
-                guest(main.merge(partition, dest, partial.clone()))?;
+                guest(main.merge(partition, dest, partial.clone(), valid.clone()))?;
                 results.take_merged(&roi)?;
             }
             results.merge(&partial, &covered, &roi)?;
+            valid[roi].fill(1);
             partials.push(Partial { partition, buffers: partial });
         }
         if has.merge_all {
@@ -221,7 +223,7 @@ impl Scan {
             n_roi_frames: self.selected().len() as u64,
             roi: self.roi.as_ref().map(|roi| roi.iter().copied().map(u8::from).collect()),
             dataset_dtype: self.frames.dtype().into(),
-            corrected: false,
+            corrections: None,
             metadata: Vec::new(),
         }
     }
@@ -243,6 +245,16 @@ impl Scan {
     fn pixels_as<T: Element>(&self, _: &[T]) -> Values {
         T::values(&self.frames.to_vec::<T>())
     }
+}
+
+/// What a tile has, if the UDF says that it can process that.
+fn granularity_of<U: Udf>(preferences: &wit::Preferences) -> Result<wit::Granularity> {
+    let finest = U::manifest().finest;
+    let granularity = preferences.granularity.map_or(finest, Into::into);
+    if granularity < finest {
+        return Err(Error::new(format!("the UDF asks for {granularity:?}, and its manifest says `by_{finest:?}`")));
+    }
+    Ok(granularity.into())
 }
 
 fn guest<T>(result: Result<T, wit::Error>) -> Result<T> {

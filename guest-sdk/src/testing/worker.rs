@@ -4,7 +4,7 @@
 use std::{mem, rc::Rc};
 
 use crate::{
-    Buffer, Dtype, Element, Granularity, Meta, Numbers, Params, Partial, Partition, Result, Tile, Udf, Value,
+    Buffer, Dtype, Element, Granularity, Meta, Numbers, Params, Partial, Partition, Result, Tile, Tiling, Udf, Value,
     bindings::Values,
     cast,
     numbers::{no_values, refill},
@@ -23,7 +23,7 @@ pub struct Worker<U> {
 
 /// Where a tile of consecutive frames lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Block {
+pub struct TilePlace {
     /// First frame, as frame index.
     pub frame_start: usize,
     /// First frame, as ROI index.
@@ -80,7 +80,7 @@ impl<U: Udf> Worker<U> {
 
     /// What a tile must have of a partition.
     pub fn granularity(&self) -> Granularity {
-        self.udf.preferences().granularity
+        U::manifest().granularity(&self.udf.preferences())
     }
 
     /// Frames that a tile has at most.
@@ -98,8 +98,8 @@ impl<U: Udf> Worker<U> {
     /// # Errors
     ///
     /// What the UDF returns.
-    pub fn begin(&mut self, partition: Partition) -> Result<()> {
-        self.partial.restart(partition)?;
+    pub fn begin(&mut self, partition: Partition, tiling: &Tiling) -> Result<()> {
+        self.partial.restart(partition, tiling.clone())?;
         self.udf.begin(&partition, &mut self.partial)
     }
 
@@ -108,7 +108,7 @@ impl<U: Udf> Worker<U> {
     /// # Errors
     ///
     /// What the UDF returns, and where there are more or fewer pixels than `block` has room for.
-    pub fn process(&mut self, block: &Block, pixels: &mut Pixels) -> Result<()> {
+    pub fn process(&mut self, block: &TilePlace, pixels: &mut Pixels) -> Result<()> {
         let tile = Tile {
             meta: Rc::clone(&self.meta),
             roi_start: block.roi_start,
@@ -204,7 +204,7 @@ mod tests {
             n_roi_frames: 6,
             roi: None,
             dataset_dtype: Dtype::U16,
-            corrected: false,
+            corrections: None,
             metadata: Vec::new(),
         };
         let mut worker = Worker::<Sum>::new(&[], meta).unwrap();
@@ -214,13 +214,13 @@ mod tests {
             let frame_stop = frame_start + 3;
             let partition =
                 Partition { index: 0, frame_start, frame_stop, roi_start: frame_start, roi_stop: frame_stop };
-            worker.begin(partition).unwrap();
+            worker.begin(partition, &Tiling::default()).unwrap();
             for (start, stop) in [(0, 2), (2, 3)] {
                 let n_frames = stop - start;
                 pixels.room(n_frames * 2).copy_from_slice(cast::bytes(frames[start..stop].as_flattened()));
                 let start = frame_start + start;
-                let block = Block { frame_start: start, roi_start: start, n_frames, ..Block::default() };
-                worker.process(&Block { sig_shape: vec![2], sig_origin: vec![0], ..block }, &mut pixels).unwrap();
+                let block = TilePlace { frame_start: start, roi_start: start, n_frames, ..TilePlace::default() };
+                worker.process(&TilePlace { sig_shape: vec![2], sig_origin: vec![0], ..block }, &mut pixels).unwrap();
             }
             let bytes = cast::bytes(&[111.0_f32, 222.0]).to_vec();
             assert_eq!(worker.end().unwrap(), [Emitted { buffer: 0, offset: 0, bytes }]);

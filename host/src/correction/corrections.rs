@@ -79,6 +79,21 @@ impl Corrections {
         self.dark.is_none() && self.gain.is_none() && self.patches.is_empty()
     }
 
+    /// Taken away from each pixel of a frame, if something is.
+    pub fn dark(&self) -> Option<&[f64]> {
+        self.dark.as_deref()
+    }
+
+    /// What each pixel of a frame is then multiplied by, if it is.
+    pub fn gain(&self) -> Option<&[f64]> {
+        self.gain.as_deref()
+    }
+
+    /// Pixels of the flat frame that become the mean of their neighbours, ascending.
+    pub fn excluded(&self) -> impl Iterator<Item = usize> + '_ {
+        self.patches.iter().map(|patch| patch.pixel)
+    }
+
     /// The smallest dtype in which corrected pixels of `dtype` are at home.
     pub fn dtype(&self, dtype: Dtype) -> Dtype {
         if self.is_empty() { dtype } else { dtype.promote(Dtype::F32) }

@@ -8,8 +8,9 @@ use crate::{
     shape::{Element, RoiIdx, Shape, for_element},
 };
 
-/// Merges the buffers that merge by `custom`: from the destination's slices and a partial to their new content.
-type MergeCustom<'a> = dyn FnMut(&[&[u8]], &Partial) -> Result<Emitted, PluginError> + 'a;
+/// Merges the buffers that merge by `custom`: from the destination's slices, the frames that are in them (a byte for each
+/// frame of the ROI) and a partial to their new content.
+type MergeCustom<'a> = dyn FnMut((&[&[u8]], &[u8]), &Partial) -> Result<Emitted, PluginError> + 'a;
 
 /// Merged buffers of one UDF.
 pub(crate) struct Merged {
@@ -79,7 +80,7 @@ impl Merged {
         let made = match custom {
             Some(custom) => {
                 let slices = (0..self.buffers.len()).map(|i| &self.buffers[i][self.slice(i, &rows)]);
-                Some(custom(&slices.collect::<Vec<_>>(), partial)?)
+                Some(custom((&slices.collect::<Vec<_>>(), &self.valid), partial)?)
             }
             None => None,
         };

@@ -350,6 +350,7 @@ mod tests {
             authors: Vec::new(),
             license: String::new(),
             parameters: vec![parameter],
+            processes: vec![crate::plugin::Granularity::Tile],
             capabilities: Capabilities::default(),
         };
         let (nav, sig) = (Shape::new([2, 3]).unwrap(), Shape::new([4, 5]).unwrap());

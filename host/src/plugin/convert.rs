@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     buffer::{Declaration, Kind, Merge, PartitionRange, Usage},
+    correction::Corrections,
     shape::{Array, Dtype, Shape},
+    tile::{SigBlock, Tiling},
 };
 
 /// In which dtype a UDF wants its tiles.
@@ -23,7 +25,8 @@ pub enum InputDtype {
 }
 
 /// What one call of `process` gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Granularity {
     /// Any block of any number of frames.
     Tile,
@@ -31,6 +34,17 @@ pub enum Granularity {
     Frame,
     /// All frames of a partition.
     Partition,
+}
+
+impl Granularity {
+    /// How it reads in a message.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Tile => "tiles",
+            Self::Frame => "frames",
+            Self::Partition => "whole partitions",
+        }
+    }
 }
 
 /// In which form tiles are handed over.
@@ -51,14 +65,16 @@ pub enum TileForm {
 pub struct Preferences {
     /// In which dtype.
     pub input: InputDtype,
-    /// In which portions.
-    pub granularity: Granularity,
+    /// In which portions; none for the smallest that the plugin can process.
+    pub granularity: Option<Granularity>,
     /// In which form.
     pub form: TileForm,
     /// Frames per tile, at most.
     pub depth: Option<u64>,
     /// Bytes per tile.
     pub total_size: Option<u64>,
+    /// Rows of the first sig axis that a block has a multiple of.
+    pub split_rows: Option<u64>,
 }
 
 const MAX_PARAMETERS: usize = 256;
@@ -82,6 +98,18 @@ pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
         }
         parameters.push(parameter);
     }
+    let processes = [
+        (wit::Granularities::TILE, Granularity::Tile),
+        (wit::Granularities::FRAME, Granularity::Frame),
+        (wit::Granularities::PARTITION, Granularity::Partition),
+    ];
+    let processes: Vec<_> = processes
+        .into_iter()
+        .filter_map(|(flag, granularity)| from.processes.contains(flag).then_some(granularity))
+        .collect();
+    if processes.is_empty() {
+        return Err("offers no processing function: it takes neither tiles nor frames nor partitions".to_owned());
+    }
     let has = |flag| from.capabilities.contains(flag);
     Ok(Manifest {
         name: from.name,
@@ -90,6 +118,7 @@ pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
         authors: from.authors.iter().take(100).map(|author| printable(author, 200)).collect(),
         license: printable(&from.license, 200),
         parameters,
+        processes,
         capabilities: Capabilities {
             preprocess: has(wit::Capabilities::PREPROCESS),
             merge: has(wit::Capabilities::MERGE),
@@ -201,11 +230,11 @@ pub(super) fn preferences(from: wit::Preferences) -> Preferences {
             wit::InputDtype::AtLeast(name) => InputDtype::AtLeast(dtype(name)),
             wit::InputDtype::Exactly(name) => InputDtype::Exactly(dtype(name)),
         },
-        granularity: match from.granularity {
+        granularity: from.granularity.map(|granularity| match granularity {
             wit::Granularity::Tile => Granularity::Tile,
             wit::Granularity::Frame => Granularity::Frame,
             wit::Granularity::Partition => Granularity::Partition,
-        },
+        }),
         form: match from.form {
             wit::TileForm::Dense => TileForm::Dense,
             wit::TileForm::Bytes => TileForm::Bytes,
@@ -214,6 +243,7 @@ pub(super) fn preferences(from: wit::Preferences) -> Preferences {
         },
         depth: from.depth,
         total_size: from.total_size,
+        split_rows: from.split_rows,
     }
 }
 
@@ -354,6 +384,21 @@ pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, 
             .collect(),
         data,
     }
+}
+
+/// What is done to pixels, as a plugin is told.
+pub(super) fn to_corrections(from: &Corrections) -> Option<wit::Corrections> {
+    (!from.is_empty()).then(|| wit::Corrections {
+        dark: from.dark().map(<[f64]>::to_vec),
+        gain: from.gain().map(<[f64]>::to_vec),
+        excluded: from.excluded().map(|pixel| pixel as u64).collect(),
+    })
+}
+
+pub(super) fn to_tiling(from: &Tiling) -> wit::Tiling {
+    let block =
+        |block: &SigBlock| wit::Block { start: block.start, origin: block.origin.clone(), shape: block.shape.clone() };
+    wit::Tiling { depth: from.depth, blocks: from.blocks.iter().map(block).collect() }
 }
 
 pub(super) fn to_partition(from: &PartitionRange) -> wit::Partition {

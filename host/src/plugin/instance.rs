@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Usage},
+    correction::Corrections,
     shape::{Dtype, FrameIdx, Roi, Shape},
-    tile::{CsrRows, SigBlock},
+    tile::{CsrRows, SigBlock, Tiling},
 };
 
 /// What every instance of a run is made with.
@@ -33,7 +34,7 @@ pub(crate) struct Meta<'a> {
     pub(crate) sig: &'a Shape,
     pub(crate) roi: &'a Roi,
     pub(crate) dtype: Dtype,
-    pub(crate) corrected: bool,
+    pub(crate) corrections: &'a Corrections,
     pub(crate) metadata: &'a [(String, String)],
 }
 
@@ -170,7 +171,7 @@ impl Instance {
             n_roi_frames: meta.roi.n_selected(),
             roi: meta.roi.to_mask(),
             dataset_dtype: convert::to_dtype(meta.dtype),
-            corrected: meta.corrected,
+            corrections: convert::to_corrections(meta.corrections),
             metadata: meta.metadata.to_vec(),
         };
         let resource =
@@ -227,11 +228,11 @@ impl Instance {
         self.finish_emission("preprocess", &Place::default()).map(joined)
     }
 
-    /// Starts a partition.
-    pub(crate) fn begin(&mut self, partition: &PartitionRange) -> Result<(), PluginError> {
-        let udf = self.resource();
+    /// Starts a partition, whose tiles will be those of `tiling`.
+    pub(crate) fn begin(&mut self, partition: &PartitionRange, tiling: &Tiling) -> Result<(), PluginError> {
+        let (udf, tiling) = (self.resource(), convert::to_tiling(tiling));
         self.call("begin", partition_place(partition), |guest, store| {
-            guest.udf().call_begin(store, udf, convert::to_partition(partition))
+            guest.udf().call_begin(store, udf, convert::to_partition(partition), &tiling)
         })
     }
 
@@ -298,11 +299,13 @@ impl Instance {
         Ok(Partial { partition: partition.clone(), buffers })
     }
 
-    /// Merges partial buffers into the destination's slices; gives the new content of those that merge by `custom`.
+    /// Merges partial buffers into the destination's slices; gives the new content of those that merge by `custom`. `valid`
+    /// has a byte for each frame of the ROI, 1 where it is in the destination already.
     pub(crate) fn merge(
         &mut self,
         declarations: &[Declaration],
-        (dest, partial): (&[&[u8]], &Partial),
+        (dest, valid): (&[&[u8]], &[u8]),
+        partial: &Partial,
         sig: &Shape,
     ) -> Result<Emitted, PluginError> {
         let partition = &partial.partition;
@@ -316,7 +319,7 @@ impl Instance {
         self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig);
         let func = self.udf().merge;
         let range = convert::to_partition(partition);
-        self.call_lowered("merge", place.clone(), func, |udf| (udf, range, &dest[..], &src[..]))?;
+        self.call_lowered("merge", place.clone(), func, |udf| (udf, range, &dest[..], &src[..], valid))?;
         self.finish_emission("merge", &place).map(joined)
     }
 
@@ -444,7 +447,13 @@ impl Instance {
         check::<(ResourceAny, lower::Tile<'static>), Outcome>(&udf.process, &self.store)
             .and_then(|()| {
                 check::<
-                    (ResourceAny, wit::Partition, &'static [lower::Array<'static>], &'static [lower::Array<'static>]),
+                    (
+                        ResourceAny,
+                        wit::Partition,
+                        &'static [lower::Array<'static>],
+                        &'static [lower::Array<'static>],
+                        &'static [u8],
+                    ),
                     Outcome,
                 >(&udf.merge, &self.store)
             })

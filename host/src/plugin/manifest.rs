@@ -1,5 +1,6 @@
 //! What a plugin says of itself, checked: its parameters above all.
 
+use super::convert::Granularity;
 use crate::shape::{Array, Dtype, Shape};
 
 /// What a plugin is.
@@ -17,6 +18,8 @@ pub struct Manifest {
     pub license: String,
     /// What can be set.
     pub parameters: Vec<Parameter>,
+    /// Which portions of a partition it can process, the smallest first.
+    pub processes: Vec<Granularity>,
     /// Which optional functions it implements.
     pub capabilities: Capabilities,
 }

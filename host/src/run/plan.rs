@@ -9,7 +9,7 @@ use crate::{
     dataset::Dataset,
     plugin::{Granularity, TileForm},
     shape::{FrameIdx, Roi, RoiIdx},
-    tile::{TileDemand, Tiling},
+    tile::{SigBlock, TileDemand, Tiling},
 };
 
 /// What is processed, in which portions.
@@ -19,6 +19,8 @@ pub struct Plan {
     pub(super) partitions: Vec<PlannedPartition>,
     /// Tiles for all UDFs that do not want whole partitions.
     pub(super) tiling: Tiling,
+    /// The one tile of a partition for UDFs that want all of it: its depth is that of the largest partition.
+    pub(super) whole: Tiling,
 }
 
 /// A partition and those of its frames that can be read.
@@ -71,9 +73,18 @@ impl Plan {
             let present = start..selected.end.min(in_file.end).max(start);
             partitions.push(PlannedPartition { range: PartitionRange { index, frames, roi: selected }, present });
         }
-        let plan = Self { partitions, tiling: choose_tiling(dataset, config, udfs) };
+        let depth = partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0).max(1);
+        let whole = Tiling { depth, blocks: vec![SigBlock::whole(dataset.sig())] };
+        let mut tiling = choose_tiling(dataset, config, udfs);
+        tiling.depth = tiling.depth.min(depth);
+        let plan = Self { partitions, tiling, whole };
         plan.check_sizes(dataset, config, udfs)?;
         Ok(plan)
+    }
+
+    /// The tiles of a UDF.
+    pub(super) fn tiling_for(&self, granularity: Granularity) -> &Tiling {
+        if granularity == Granularity::Partition { &self.whole } else { &self.tiling }
     }
 
     /// Frames to process.
@@ -100,7 +111,7 @@ impl Plan {
         let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
         let depth = self.tiling.depth.min(largest_partition);
         for udf in udfs {
-            let (what, pixels, hint) = match udf.preferences.granularity {
+            let (what, pixels, hint) = match udf.granularity {
                 Granularity::Partition => (
                     "all frames of a partition",
                     self.partition_pixels(dataset, config, udf),
@@ -120,17 +131,27 @@ impl Plan {
 
 /// Tiles that suit all UDFs but those that want whole partitions.
 fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
-    let tiled = || udfs.iter().filter(|udf| udf.preferences.granularity != Granularity::Partition);
+    let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
     // A hint: it must not make a tile that does not fit.
     let hint = tiled().filter_map(|udf| udf.preferences.total_size).min();
     let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
     let demand = TileDemand {
         pixel_bytes: tiled().map(pixel_bytes).max().unwrap_or(1),
-        whole_frames: tiled().any(|udf| udf.preferences.granularity == Granularity::Frame),
+        whole_frames: tiled().any(|udf| udf.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
         tile_bytes: hint.map_or(config.tile_bytes, |hint| hint.min(limit)),
+        split_rows: tiled().filter_map(|udf| udf.preferences.split_rows).fold(0, common_multiple),
     };
     Tiling::choose(dataset.sig(), &demand)
+}
+
+/// The smallest number that is a multiple of both; of 0 and another number, the other one.
+fn common_multiple(a: u64, b: u64) -> u64 {
+    let (mut divisor, mut rest) = (a, b);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    if a == 0 || b == 0 { a.max(b) } else { (a / divisor).saturating_mul(b) }
 }
 
 /// Bytes that a pixel takes in a tile. A sparse one may have an entry for every pixel.

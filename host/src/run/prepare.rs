@@ -7,8 +7,8 @@ use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
     plugin::{
-        Axes, Emitted, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences, Role,
-        Sandbox, TileForm, resolve,
+        Axes, Emitted, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError,
+        Preferences, Role, Sandbox, TileForm, resolve,
     },
     shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) manifest: Manifest,
     pub(super) parameters: Parameters,
     pub(super) preferences: Preferences,
+    /// What a tile has of a partition.
+    pub(super) granularity: Granularity,
     pub(super) input_dtype: Dtype,
     plugin: Plugin,
     main: Instance,
@@ -34,6 +36,7 @@ pub(super) struct Recipe {
     pub(super) plugin: Plugin,
     pub(super) parameters: Parameters,
     pub(super) preferences: Preferences,
+    pub(super) granularity: Granularity,
     pub(super) input_dtype: Dtype,
     pub(super) declarations: Vec<Declaration>,
     pub(super) n_bytes: u64,
@@ -76,6 +79,13 @@ fn prepare_one(source: Source<'_>, spec: &UdfSpec, sandbox: &Sandbox) -> Result<
         let what = "wants its tiles as InHost, which this version of lthost does not give";
         return Err(main.broke("preferences", what).into());
     }
+    let granularity = preferences.granularity.unwrap_or(manifest.processes[0]);
+    if !manifest.processes.contains(&granularity) {
+        let processes: Vec<&str> = manifest.processes.iter().map(|one| one.describe()).collect();
+        let (asked, processes) = (granularity.describe(), processes.join(" or "));
+        let what = format!("asks for {asked}, but says that it processes {processes}");
+        return Err(main.broke("preferences", &what).into());
+    }
     let input_dtype = match preferences.input {
         InputDtype::Native => source.dtype(),
         InputDtype::AtLeast(dtype) => dtype.promote(source.dtype()),
@@ -103,7 +113,20 @@ fn prepare_one(source: Source<'_>, spec: &UdfSpec, sandbox: &Sandbox) -> Result<
     }
     let plugin = spec.plugin.clone();
     let partials = Vec::new();
-    Ok(Prepared { label, manifest, parameters, preferences, input_dtype, plugin, main, merged, partials, n_rows, sig })
+    Ok(Prepared {
+        label,
+        manifest,
+        parameters,
+        preferences,
+        granularity,
+        input_dtype,
+        plugin,
+        main,
+        merged,
+        partials,
+        n_rows,
+        sig,
+    })
 }
 
 impl Prepared {
@@ -112,6 +135,7 @@ impl Prepared {
             plugin: self.plugin.clone(),
             parameters: self.parameters.clone(),
             preferences: self.preferences,
+            granularity: self.granularity,
             input_dtype: self.input_dtype,
             declarations: self.merged.declarations().to_vec(),
             n_bytes: n_bytes(self.merged.declarations(), self.n_rows, &self.sig),
@@ -131,7 +155,7 @@ impl Prepared {
         if self.manifest.capabilities.merge {
             let (main, sig) = (&mut self.main, &self.sig);
             let declarations = self.merged.declarations().to_vec();
-            let mut custom = |dest: &[&[u8]], partial: &Partial| main.merge(&declarations, (dest, partial), sig);
+            let mut custom = |dest: (&[&[u8]], &[u8]), partial: &Partial| main.merge(&declarations, dest, partial, sig);
             return self.merged.merge(&partial, present, Some(&mut custom));
         }
         // `merge-all` wants all of them at the end; the standard merges go on as usual.

@@ -31,7 +31,7 @@ impl Source<'_> {
             sig: self.dataset.sig(),
             roi: self.roi,
             dtype: self.dataset.dtype(),
-            corrected: !self.corrections.is_empty(),
+            corrections: self.corrections,
             metadata: self.dataset.metadata(),
         }
     }

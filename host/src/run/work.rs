@@ -13,7 +13,7 @@ use std::{
 use super::{Plan, RunConfig, RunError, plan::PlannedPartition, prepare::Recipe, source::Source};
 use crate::{
     buffer::Partial,
-    dataset::{Dataset, DatasetError},
+    dataset::DatasetError,
     plugin::{FillFailed, Granularity, Handover, Instance, Pixels, PluginError, Role, Sandbox, TileForm, TileInput},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
@@ -117,8 +117,8 @@ fn process_partition(
     if instances.is_empty() {
         *instances = shared.recipes.iter().map(|recipe| instantiate(shared, recipe)).collect::<Result<_, _>>()?;
     }
-    for instance in instances.iter_mut() {
-        instance.begin(&partition.range)?;
+    for (instance, recipe) in instances.iter_mut().zip(shared.recipes) {
+        instance.begin(&partition.range, shared.plan.tiling_for(recipe.granularity))?;
     }
     for frames in portions(&partition.present, shared.plan.tiling.depth) {
         let frame_indices = frame_indices(shared.source.roi, &frames);
@@ -127,19 +127,18 @@ fn process_partition(
                 if shared.is_stopped() {
                     return Err(RunError::Cancelled);
                 }
-                if recipe.preferences.granularity != Granularity::Partition {
+                if recipe.granularity != Granularity::Partition {
                     let tile = Portion { frames: &frames, frame_indices: &frame_indices, block, sig_index };
                     process_tile(shared, (instance, recipe), partition, &tile)?;
                 }
             }
         }
     }
-    let whole = whole_frame(shared.source.dataset);
     for (instance, recipe) in instances.iter_mut().zip(shared.recipes) {
-        if recipe.preferences.granularity == Granularity::Partition && partition.n_frames() > 0 {
+        if recipe.granularity == Granularity::Partition && partition.n_frames() > 0 {
             let frame_indices = frame_indices(shared.source.roi, &partition.present);
-            let tile =
-                Portion { frames: &partition.present, frame_indices: &frame_indices, block: &whole, sig_index: 0 };
+            let block = &shared.plan.whole.blocks[0];
+            let tile = Portion { frames: &partition.present, frame_indices: &frame_indices, block, sig_index: 0 };
             process_tile(shared, (instance, recipe), partition, &tile)?;
         }
     }
@@ -222,11 +221,6 @@ fn portions(range: &Range<RoiIdx>, depth: u64) -> impl Iterator<Item = Range<Roi
 
 fn frame_indices(roi: &Roi, frames: &Range<RoiIdx>) -> Vec<FrameIdx> {
     (frames.start.0..frames.end.0).map(|idx| roi.frame(RoiIdx(idx))).collect()
-}
-
-fn whole_frame(dataset: &Dataset) -> SigBlock {
-    let sig = dataset.sig();
-    SigBlock { start: 0, size: sig.size(), origin: vec![0; sig.n_axes()], shape: sig.axes().to_vec() }
 }
 
 fn to_usize(n: u64) -> usize {

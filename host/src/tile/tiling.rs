@@ -15,6 +15,13 @@ pub struct SigBlock {
     pub shape: Vec<u64>,
 }
 
+impl SigBlock {
+    /// All pixels of a frame.
+    pub fn whole(sig: &Shape) -> Self {
+        Self { start: 0, size: sig.size(), origin: vec![0; sig.n_axes()], shape: sig.axes().to_vec() }
+    }
+}
+
 /// The tiles of a run: every block, for every `depth` frames. Together they hold each pixel of a frame once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiling {
@@ -35,6 +42,8 @@ pub struct TileDemand {
     pub max_depth: Option<u64>,
     /// Bytes that a tile should have.
     pub tile_bytes: u64,
+    /// Where frames are split, blocks have a multiple of this many rows of the first sig axis; any pixels if it is 0.
+    pub split_rows: u64,
 }
 
 /// Frames that a tile of a split frame should have, so that a buffer of the block's size is used more than once.
@@ -52,7 +61,10 @@ impl Tiling {
             return Self { depth, blocks: split(sig, sig.size()) };
         }
         let depth = SPLIT_DEPTH.min(max_depth);
-        Self { depth, blocks: split(sig, (budget_px / depth).max(1)) }
+        let rows_px = demand.split_rows.saturating_mul(sig.axes()[1..].iter().product());
+        let max_px = budget_px / depth;
+        let max_px = if rows_px == 0 { max_px } else { (max_px / rows_px).max(1).saturating_mul(rows_px) };
+        Self { depth, blocks: split(sig, max_px.max(1)) }
     }
 }
 
@@ -92,7 +104,7 @@ mod tests {
     use super::*;
 
     fn demand(tile_bytes: u64) -> TileDemand {
-        TileDemand { pixel_bytes: 4, whole_frames: false, max_depth: None, tile_bytes }
+        TileDemand { pixel_bytes: 4, whole_frames: false, max_depth: None, tile_bytes, split_rows: 0 }
     }
 
     #[test]
@@ -128,6 +140,20 @@ mod tests {
             }
             assert_eq!(next, sig.size());
         }
+    }
+
+    #[test]
+    fn frames_are_split_at_multiples_of_the_rows_asked_for() {
+        let sig = Shape::new([30, 7]).unwrap();
+        let rows = |tile_bytes, split_rows| {
+            let tiling = Tiling::choose(&sig, &TileDemand { split_rows, ..demand(tile_bytes) });
+            tiling.blocks.iter().map(|block| block.shape[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(4 * 8 * 7 * 3, 0), [3; 10]);
+        assert_eq!(rows(4 * 8 * 7 * 3, 2), [2; 15]);
+        assert_eq!(rows(4, 8), [8, 8, 8, 6]);
+        assert_eq!(rows(4, 30), [30]);
+        assert_eq!(rows(4, u64::MAX), [30]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Udf for Crystallinity {
         let radius = |name| Parameter::number(name).minimum(0.0).unit("px");
         let real_center = Parameter::array("real_center", &[Axis::Fixed(2)]).unit("px");
         manifest!("crystallinity", "Sum over a ring of the absolute values of each frame's Fourier transform")
+            .by_frame()
             .parameter(radius("rad_in").required().doc("the ring in Fourier space starts further out than this"))
             .parameter(radius("rad_out").required().doc("the ring in Fourier space ends here, inclusive"))
             .parameter(real_center.doc("centre (y, x) of a disk of the frame that is blanked; with `real_rad`"))
@@ -65,10 +66,6 @@ impl Udf for Crystallinity {
             Dtype::F64 => Precision::Double(Spectrum::new(shape, blanked, ring)),
             _ => Precision::Single(Spectrum::new(shape, blanked, ring)),
         }))
-    }
-
-    fn preferences(&self) -> Preferences {
-        Preferences::default().by_frame()
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {

@@ -23,6 +23,7 @@ impl Udf for Fem {
         let center = Parameter::array("center", &[Axis::Fixed(2)]).required();
         let radius = |name| Parameter::number(name).required().minimum(0.0).unit("px");
         manifest!("fem", "Standard deviation of each frame within a ring (fluctuation electron microscopy)")
+            .by_frame()
             .parameter(center.unit("px").doc("centre of the ring, (y, x)"))
             .parameter(radius("rad_in").doc("the ring starts further out than this"))
             .parameter(radius("rad_out").doc("the ring ends here, inclusive"))
@@ -49,10 +50,6 @@ impl Udf for Fem {
             return Err(Error::parameter("rad_out", expected, rad_out));
         }
         Ok(Self { runs })
-    }
-
-    fn preferences(&self) -> Preferences {
-        Preferences::at_least(Dtype::F32).by_frame()
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {

@@ -11,15 +11,11 @@ pub struct LogSum;
 
 impl Udf for LogSum {
     fn manifest() -> Manifest {
-        manifest!("logsum", "Sum over all frames of log(frame - min(frame) + 1)")
+        manifest!("logsum", "Sum over all frames of log(frame - min(frame) + 1)").by_frame()
     }
 
     fn new(_: &Params, _: &Meta) -> Result<Self> {
         Ok(Self)
-    }
-
-    fn preferences(&self) -> Preferences {
-        Preferences::at_least(Dtype::F32).by_frame()
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {

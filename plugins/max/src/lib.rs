@@ -32,7 +32,7 @@ impl Udf for Max {
         each_real!(tile.pixels(), |pixels| kernels::maximum(&mut out.sig("max", tile)?, pixels))
     }
 
-    fn merge(&self, _: &Partition, dest: &Buffers, src: &Buffers) -> Result<()> {
+    fn merge(&self, _: &Partition, dest: &Buffers, src: &Buffers, _: &[bool]) -> Result<()> {
         each_real!(Numbers::none(dest.dtype("max")?), |none| merge_as(none, dest, src)?)
     }
 }

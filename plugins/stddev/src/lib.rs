@@ -98,7 +98,7 @@ impl Udf for StdDev {
         }
     }
 
-    fn merge(&self, _: &Partition, dest: &Buffers, src: &Buffers) -> Result<()> {
+    fn merge(&self, _: &Partition, dest: &Buffers, src: &Buffers, _: &[bool]) -> Result<()> {
         let (n_dest, n_src) = (dest.read::<i64>("num_frames")?[0], src.read::<i64>("num_frames")?[0]);
         if n_src == 0 {
             return Ok(());

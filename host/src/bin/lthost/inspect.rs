@@ -46,6 +46,7 @@ fn print_text(facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
     writeln!(out, "contract      {}", facts.contract)?;
     writeln!(out, "imports       {}", list(&facts.imports))?;
     writeln!(out, "exports       {}", list(&facts.exports))?;
+    writeln!(out, "processes     {}", processes(manifest))?;
     writeln!(out, "capabilities  {}", list(&capabilities(manifest.capabilities)))?;
     writeln!(out, "parameters    {}", if manifest.parameters.is_empty() { "none" } else { "" })?;
     for parameter in &manifest.parameters {
@@ -71,6 +72,7 @@ fn print_json(facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
         "authors": manifest.authors,
         "license": manifest.license,
         "plugin": facts,
+        "processes": manifest.processes,
         "capabilities": capabilities(manifest.capabilities),
         "parameters": parameters,
     });
@@ -111,6 +113,10 @@ fn capabilities(capabilities: Capabilities) -> Vec<String> {
         (capabilities.update, "update"),
     ];
     all.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned()).collect()
+}
+
+fn processes(manifest: &Manifest) -> String {
+    manifest.processes.iter().map(|granularity| granularity.describe()).collect::<Vec<_>>().join(" or ")
 }
 
 fn list(names: &[String]) -> String {

@@ -122,7 +122,7 @@ impl Udf for Hostile {
         self.strike("end")
     }
 
-    fn merge(&self, partition: &Partition, dest: &Buffers, src: &Buffers) -> Result<()> {
+    fn merge(&self, partition: &Partition, dest: &Buffers, src: &Buffers, _: &[bool]) -> Result<()> {
         self.strike_in("merge", partition.index)?;
         let (mut dest, src) = (dest.write::<f64>("intensity")?, src.read::<f64>("intensity")?);
         dest.iter_mut().zip(src.iter()).for_each(|(dest, src)| *dest += src);

@@ -11,8 +11,9 @@ use bindings::{
     lthost::udf::{
         host::{self, emit, emit_mask},
         types::{
-            Argument, Array, Buffer, Capabilities, Dtype, Error, Granularity, InputDtype, Kind, Manifest, Merge, Meta,
-            Parameter, ParameterType, Partition, Preferences, Role, Tile, TileForm, Usage, Value, Values,
+            Argument, Array, Buffer, Capabilities, Dtype, Error, Granularities, Granularity, InputDtype, Kind,
+            Manifest, Merge, Meta, Parameter, ParameterType, Partition, Preferences, Role, Tile, TileForm, Tiling,
+            Usage, Value, Values,
         },
     },
 };
@@ -72,10 +73,11 @@ impl GuestUdf for Liar {
     fn preferences(&self) -> Result<Preferences, Error> {
         let mut preferences = Preferences {
             input: InputDtype::Native,
-            granularity: Granularity::Tile,
+            granularity: None,
             form: TileForm::Dense,
             depth: None,
             total_size: None,
+            split_rows: None,
         };
         match self.lie.as_str() {
             "csr" => preferences.form = TileForm::Csr,
@@ -85,10 +87,12 @@ impl GuestUdf for Liar {
             "depth-0" => preferences.depth = Some(0),
             "depth-max" => preferences.depth = Some(u64::MAX),
             "size-0" => preferences.total_size = Some(0),
+            "rows-max" => preferences.split_rows = Some(u64::MAX),
+            "partitions" => preferences.granularity = Some(Granularity::Partition),
             "size-max" => preferences.total_size = Some(u64::MAX),
             "size-max-frames" => {
                 preferences.total_size = Some(u64::MAX);
-                preferences.granularity = Granularity::Frame;
+                preferences.granularity = Some(Granularity::Frame);
             }
             _ => {}
         }
@@ -114,7 +118,7 @@ impl GuestUdf for Liar {
         Ok(())
     }
 
-    fn begin(&self, partition: Partition) -> Result<(), Error> {
+    fn begin(&self, partition: Partition, _: Tiling) -> Result<(), Error> {
         self.partition.set(Some(partition));
         if self.lie == "emit-in-begin" {
             emit(COUNT, 0, &[1]);
@@ -137,7 +141,7 @@ impl GuestUdf for Liar {
         Ok(())
     }
 
-    fn merge(&self, _: Partition, _: Vec<Array>, _: Vec<Array>) -> Result<(), Error> {
+    fn merge(&self, _: Partition, _: Vec<Array>, _: Vec<Array>, _: Vec<u8>) -> Result<(), Error> {
         // Not among the capabilities: the host never calls it.
         std::process::abort()
     }
@@ -243,6 +247,7 @@ fn manifest() -> Manifest {
         authors: vec![format!("nobody{ESCAPES}")],
         license: format!("none{ESCAPES}"),
         parameters: vec![parameter("lie")],
+        processes: Granularities::TILE | Granularities::FRAME,
         capabilities: Capabilities::MERGE_ALL | Capabilities::RESULTS | Capabilities::PREPROCESS,
     }
 }
@@ -275,6 +280,7 @@ fn distort_manifest(manifest: &mut Manifest) {
             std::process::abort();
         }
         "abort" => std::process::abort(),
+        "processes-none" => manifest.processes = Granularities::empty(),
         "name-empty" => manifest.name.clear(),
         "name-escapes" => ESCAPES.clone_into(&mut manifest.name),
         "name-path" => "../evil".clone_into(&mut manifest.name),
