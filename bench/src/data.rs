@@ -6,6 +6,7 @@ use std::{
     io::{self, IoSliceMut},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Instant,
 };
 
@@ -60,8 +61,8 @@ impl Data {
     }
 
     /// Opens it, which maps it anew.
-    pub(crate) fn open(&self) -> anyhow::Result<Dataset> {
-        let dataset = dataset::open(&self.path, &DatasetOptions::default())?;
+    pub(crate) fn open(&self) -> anyhow::Result<Arc<Dataset>> {
+        let dataset = Arc::new(dataset::open(&self.path, &DatasetOptions::default())?);
         if dataset.nav().axes() != self.nav || dataset.sig().axes() != self.sig {
             bail!("{} is of another shape: remove it", self.path.display());
         }

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use lthost::{
     dataset::Dataset,
-    plugin::{Cancel, Engine, Limits, Plugin},
-    run::{self, Observer, Outcome, RunConfig, UdfSpec},
+    plugin::{Engine, Limits, Plugin},
+    run::{Outcome, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype},
 };
 
@@ -52,7 +53,7 @@ impl Plugins {
 
 /// One run, over all frames or over those from `first` on that `only` says.
 pub(crate) fn run(
-    dataset: &Dataset,
+    dataset: &Arc<Dataset>,
     specs: &[UdfSpec],
     n_workers: usize,
     only: Option<std::ops::Range<u64>>,
@@ -61,7 +62,6 @@ pub(crate) fn run(
         let data = (0..dataset.nav().size()).map(|frame| u8::from(only.contains(&frame))).collect();
         Array { dtype: Dtype::Bool, shape: dataset.nav().clone(), data }
     });
-    let config = RunConfig { workers: n_workers, roi, ..RunConfig::default() };
-    let observer = Observer { progress: &mut |_| {}, logger: run::silent() };
-    Ok(run::run(dataset, specs, &config, &Cancel::default(), observer)?)
+    let config = RunConfig { roi, ..RunConfig::default() };
+    Ok(Pool::new(n_workers)?.run(dataset, specs, &config)?)
 }

@@ -205,7 +205,7 @@ fn ready(data: &Data, plugins: &mut Plugins, job: &Job) -> anyhow::Result<Vec<Ud
         data.sig[1],
         data.dtype
     ));
-    plugins.specs(job.udfs, &data.open()?)
+    plugins.specs(job.udfs, data.open()?.as_ref())
 }
 
 fn in_sandbox<'a>(data: &'a Data, specs: &'a [UdfSpec], n_workers: usize, only: Option<Range<u64>>) -> Contender<'a> {

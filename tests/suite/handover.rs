@@ -1,22 +1,21 @@
 //! Tiles decoded in a plugin's memory are the tiles that wasmtime's public means hand over.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use lthost::{
     dataset::{self, DatasetOptions},
-    plugin::{Cancel, Engine, Handover, Limits, Plugin},
-    run::{Observer, RunConfig, UdfSpec, run, silent},
+    plugin::{Engine, Handover, Limits, Plugin},
+    run::{Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, Shape},
 };
 use lthost_tests::{counts, save, wasm};
 
 /// The elements of the first result.
 fn result(plugin: &Plugin, path: &Path, handover: Handover, tile_bytes: u64) -> Vec<u8> {
-    let dataset = dataset::open(path, &DatasetOptions::default()).unwrap();
+    let dataset = Arc::new(dataset::open(path, &DatasetOptions::default()).unwrap());
     let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() };
-    let config = RunConfig { handover, tile_bytes, partitions: Some(3), workers: 2, ..RunConfig::default() };
-    let observer = Observer { progress: &mut |_| {}, logger: silent() };
-    let outcome = run(&dataset, &[spec], &config, &Cancel::default(), observer).unwrap();
+    let config = RunConfig { handover, tile_bytes, partitions: Some(3), ..RunConfig::default() };
+    let outcome = Pool::new(2).unwrap().run(&dataset, &[spec], &config).unwrap();
     outcome.udfs[0].results[0].data.clone()
 }
 

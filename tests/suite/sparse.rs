@@ -3,13 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use lthost::{
     correction::Corrections,
     dataset::{self, Dataset, DatasetError, DatasetOptions},
-    plugin::{Argument, Cancel, Engine, Handover, Limits, Plugin},
-    run::{Observer, Outcome, RunConfig, UdfSpec, run, silent},
+    plugin::{Argument, Engine, Handover, Limits, Plugin},
+    run::{Outcome, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, FrameIdx, Shape},
     tile::CsrRows,
 };
@@ -395,8 +396,9 @@ impl Bench {
 }
 
 fn run_on(path: &Path, udfs: &[UdfSpec], config: &RunConfig) -> Outcome {
-    let observer = Observer { progress: &mut |_| {}, logger: silent() };
-    run(&open(path).unwrap(), udfs, config, &Cancel::default(), observer).unwrap()
+    // As many workers as there may be of use: results do not depend on it.
+    let n_workers = usize::try_from(config.partitions.unwrap_or(3).min(3)).unwrap();
+    Pool::new(n_workers).unwrap().run(&Arc::new(open(path).unwrap()), udfs, config).unwrap()
 }
 
 /// The elements of result `name` of UDF number `udf`.
@@ -411,12 +413,11 @@ fn configs() -> Vec<RunConfig> {
     let mask = |data| Array { dtype: Dtype::Bool, shape: Shape::new([4, 5]).unwrap(), data };
     let mut configs = Vec::new();
     for roi in [None, Some(mask(odd)), Some(mask(one))] {
-        for (tile_bytes, partitions, workers) in [(1, 1, 1), (100, 3, 2), (1000, 20, 3), (1 << 20, 4, 1)] {
+        for (tile_bytes, partitions) in [(1, 1), (100, 3), (1000, 20), (1 << 20, 4)] {
             configs.push(RunConfig {
                 roi: roi.clone(),
                 tile_bytes,
                 partitions: Some(partitions),
-                workers,
                 ..RunConfig::default()
             });
         }
@@ -491,7 +492,7 @@ fn a_partition_that_would_not_fit_dense_is_handed_over_sparse() {
     let path = sparse.write(folder);
     let by = vec![("by".to_owned(), Argument::Json("partition".into()))];
     let udf = bench.udf("guest_csr_sum", by);
-    let config = RunConfig { partitions: Some(1), workers: 1, ..RunConfig::default() };
+    let config = RunConfig { partitions: Some(1), ..RunConfig::default() };
     let outcome = run_on(&path, &[udf], &config);
     assert!(result(&outcome, 0, "frames") == [2_f32.to_le_bytes(); 40].as_flattened());
     assert!(result(&outcome, 0, "pixels")[..160] == *[2_f32.to_le_bytes(); 40].as_flattened());

@@ -5,14 +5,15 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use lthost::{
     correction::Corrections,
     dataset::{self, Dataset, DatasetOptions},
-    plugin::{Argument, Cancel, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, Limits, Plugin},
     results::ResultBuffer,
-    run::{Observer, Outcome, RunConfig, RunError, UdfSpec, run, silent},
+    run::{Outcome, Pool, RunConfig, RunError, UdfSpec},
     shape::{Array, Dtype, DtypeKind, npy},
 };
 use lthost_tests::wasm;
@@ -105,7 +106,7 @@ fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
 }
 
 fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), String> {
-    let dataset = vectors.dataset(case)?;
+    let dataset = Arc::new(vectors.dataset(case)?);
     let own = case["num_partitions"].as_u64();
     let roi = case["roi"].as_str().map(|name| vectors.aux(name));
     let arguments = vectors.arguments(&case["params"]);
@@ -116,7 +117,6 @@ fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), Str
     for (partitions, tile_bytes) in plans {
         let run_with = |workers| {
             let config = RunConfig {
-                workers,
                 partitions,
                 tile_bytes,
                 roi: roi.clone(),
@@ -124,8 +124,7 @@ fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), Str
                 ..RunConfig::default()
             };
             let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: arguments.clone() };
-            let observer = Observer { progress: &mut |_| {}, logger: silent() };
-            run(&dataset, &[spec], &config, &Cancel::default(), observer)
+            Pool::new(workers)?.run(&dataset, &[spec], &config)
         };
         let plan = format!("{partitions:?} partitions, {tile_bytes} byte tiles");
         let one = run_with(1);

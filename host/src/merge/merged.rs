@@ -51,6 +51,11 @@ impl Merged {
         self.buffers.iter().map(Vec::as_slice).collect()
     }
 
+    /// Gives away the content of each declared buffer: nothing is merged any more.
+    pub(crate) fn take_buffers(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.buffers)
+    }
+
     /// One byte per ROI index: 1 where the frame's data are merged.
     pub(crate) fn valid(&self) -> &[u8] {
         &self.valid

@@ -153,13 +153,7 @@ impl Instance {
 
     /// Creates the UDF, for a worker or for the main thread.
     pub(crate) fn create(&mut self, parameters: &Parameters, meta: &Meta<'_>, role: Role) -> Result<(), PluginError> {
-        let is_aux = |name: &str| parameters.aux.iter().any(|aux| aux.name == name);
-        let arguments: Vec<wit::Argument> = parameters
-            .values
-            .iter()
-            .filter(|(name, _)| !is_aux(name))
-            .map(|(name, value)| wit::Argument { name: name.clone(), value: convert::to_value(value) })
-            .collect();
+        let arguments = arguments(parameters);
         let meta = wit::Meta {
             role: match role {
                 Role::Worker => wit::Role::Worker,
@@ -190,6 +184,12 @@ impl Instance {
             results: method("results")?,
         });
         self.check_methods()
+    }
+
+    /// Takes new values of parameters.
+    pub(crate) fn update(&mut self, parameters: &Parameters) -> Result<(), PluginError> {
+        let (udf, arguments) = (self.resource(), arguments(parameters));
+        self.call("update", Place::default(), |guest, store| guest.udf().call_update(store, udf, &arguments))
     }
 
     /// How the UDF wants to be fed.
@@ -475,6 +475,13 @@ impl Instance {
 pub(crate) enum Role {
     Worker,
     Main,
+}
+
+/// All parameters but AUX data.
+fn arguments(parameters: &Parameters) -> Vec<wit::Argument> {
+    let is_aux = |name: &str| parameters.aux.iter().any(|aux| aux.name == name);
+    let plain = parameters.values.iter().filter(|(name, _)| !is_aux(name));
+    plain.map(|(name, value)| wit::Argument { name: name.clone(), value: convert::to_value(value) }).collect()
 }
 
 fn partition_place(partition: &PartitionRange) -> Place {

@@ -1,5 +1,7 @@
 //! From merged buffers to results: nav buffers in the scan's full shape.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayViewD, IxDyn};
 
 use crate::{
@@ -78,7 +80,7 @@ numeric!(u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32
 /// Makes results of merged buffers and of what `results` emitted.
 pub(crate) fn finish(
     declarations: &[Declaration],
-    merged: &[&[u8]],
+    merged: Vec<Cow<'_, [u8]>>,
     emitted: Option<Emitted>,
     (nav, sig, roi): (&Shape, &Shape, &Roi),
 ) -> Vec<ResultBuffer> {
@@ -89,13 +91,13 @@ pub(crate) fn finish(
         if declaration.usage == Usage::Private {
             continue;
         }
-        let data = data.unwrap_or_else(|| merged.to_vec());
+        let data = data.map_or(merged, Cow::Owned);
         let (data, mask) = match declaration.kind {
             Kind::Nav => (
-                embed(&data, roi, declaration.dtype, &declaration.extra_shape),
-                mask.map(|mask| embed(&mask, roi, Dtype::Bool, &declaration.extra_shape)),
+                embed(data, roi, declaration.dtype, &declaration.extra_shape),
+                mask.map(|mask| embed(Cow::Owned(mask), roi, Dtype::Bool, &declaration.extra_shape)),
             ),
-            _ => (data, mask),
+            _ => (data.into_owned(), mask),
         };
         let shape = match declaration.kind {
             Kind::Nav => nav.join(declaration.extra_shape.axes()),
@@ -116,9 +118,9 @@ pub(crate) fn finish(
 }
 
 /// Rows by ROI index to rows by frame index; the others are NaN, 0 or false.
-fn embed(rows: &[u8], roi: &Roi, dtype: Dtype, extra: &Shape) -> Vec<u8> {
+fn embed(rows: Cow<'_, [u8]>, roi: &Roi, dtype: Dtype, extra: &Shape) -> Vec<u8> {
     if !roi.is_mask() {
-        return rows.to_vec();
+        return rows.into_owned();
     }
     let row_elements = usize::try_from(extra.size()).expect("a row in memory");
     let row_bytes = row_elements * dtype.size();

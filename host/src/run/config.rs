@@ -1,7 +1,5 @@
 //! What a run is told.
 
-use std::{num::NonZero, thread};
-
 use crate::{
     correction::Corrections,
     plugin::{Argument, Handover, Limits, Plugin},
@@ -19,11 +17,18 @@ pub struct UdfSpec {
     pub arguments: Vec<(String, Argument)>,
 }
 
+/// New values for parameters of a UDF, from some partition on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// Label of the UDF in this run.
+    pub label: String,
+    /// Its parameters, as far as they change.
+    pub arguments: Vec<(String, Argument)>,
+}
+
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct RunConfig {
-    /// Worker threads. Results do not depend on it.
-    pub workers: usize,
     /// Number of partitions; chosen from the data set alone if none is given.
     pub partitions: Option<u64>,
     /// Bytes that a tile should have: small enough for a core's cache, large enough that a call does not count.
@@ -36,18 +41,21 @@ pub struct RunConfig {
     pub handover: Handover,
     /// What a plugin may use.
     pub limits: Limits,
+    /// Updates that are known before, each with the number of the partition from which on it holds. With those that
+    /// [`Outcome::updates`](super::Outcome::updates) tells, a run that was steered is repeated to the same bits.
+    pub updates: Vec<(u64, Update)>,
 }
 
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
-            workers: thread::available_parallelism().map_or(1, NonZero::get),
             partitions: None,
             tile_bytes: 512 << 10,
             roi: None,
             corrections: Corrections::default(),
             handover: Handover::default(),
             limits: Limits::default(),
+            updates: Vec::new(),
         }
     }
 }

@@ -85,6 +85,20 @@ pub enum RunError {
         /// What to do.
         hint: &'static str,
     },
+    /// A UDF that the run does not have.
+    #[error("there is no UDF with the label `{label}` in this run: it has {}", known.join(", "))]
+    NoSuchUdf {
+        /// What was asked for.
+        label: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Parameters that come after the last partition has begun.
+    #[error("it is too late for new parameters: all partitions of the run have begun")]
+    TooLate,
+    /// Parameters that come before the run is prepared.
+    #[error("it is too early for new parameters: wait for the first partial result")]
+    TooEarly,
     /// The system gives no threads.
     #[error("{n_workers} worker threads can't be started: {message}")]
     Threads {
@@ -99,4 +113,13 @@ pub enum RunError {
     /// It was cancelled.
     #[error("interrupted: no results were written")]
     Cancelled,
+}
+
+impl From<PluginError> for RunError {
+    fn from(error: PluginError) -> Self {
+        match error {
+            PluginError::Cancelled => Self::Cancelled,
+            error => Self::Plugin(error),
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! UDFs made ready for a run: described, created, their buffers declared and checked.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use super::{RunError, UdfSpec, source::Source};
+use super::{RunError, UdfOutcome, UdfSpec, source::Source};
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
@@ -10,14 +10,15 @@ use crate::{
         Axes, Emitted, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError,
         Preferences, Role, Sandbox, TileForm, resolve,
     },
-    shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
+    results::{ResultBuffer, finish},
+    shape::{Dtype, DtypeKind, Roi, RoiIdx, Shape, convertible},
 };
 
 /// A UDF of a run, on the main thread.
 pub(super) struct Prepared {
     pub(super) label: String,
     pub(super) manifest: Manifest,
-    pub(super) parameters: Parameters,
+    pub(super) parameters: Arc<Parameters>,
     pub(super) preferences: Preferences,
     /// What a tile has of a partition.
     pub(super) granularity: Granularity,
@@ -33,8 +34,11 @@ pub(super) struct Prepared {
 
 /// What a worker needs to make its own instance.
 pub(super) struct Recipe {
+    pub(super) label: String,
+    pub(super) manifest: Manifest,
     pub(super) plugin: Plugin,
-    pub(super) parameters: Parameters,
+    /// Those that the run began with.
+    pub(super) parameters: Arc<Parameters>,
     pub(super) preferences: Preferences,
     pub(super) granularity: Granularity,
     pub(super) input_dtype: Dtype,
@@ -52,7 +56,7 @@ pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginErro
     Instance::new(plugin, &sandbox)?.describe()
 }
 
-pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
+pub(super) fn prepare(source: &Source, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
         return Err(RunError::NoUdf);
     }
@@ -67,12 +71,13 @@ pub(super) fn prepare(source: Source<'_>, udfs: &[UdfSpec], sandbox: &Sandbox) -
     Ok(prepared)
 }
 
-fn prepare_one(source: Source<'_>, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
-    let dataset = source.dataset;
+fn prepare_one(source: &Source, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
+    let dataset = &source.dataset;
     let mut main = Instance::new(&spec.plugin, sandbox)?;
     let manifest = main.describe()?;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
     let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
+    let parameters = Arc::new(parameters);
     main.create(&parameters, &source.meta(), Role::Main)?;
     let preferences = main.preferences()?;
     if preferences.form == TileForm::InHost {
@@ -132,8 +137,10 @@ fn prepare_one(source: Source<'_>, spec: &UdfSpec, sandbox: &Sandbox) -> Result<
 impl Prepared {
     pub(super) fn recipe(&self) -> Recipe {
         Recipe {
+            label: self.label.clone(),
+            manifest: self.manifest.clone(),
             plugin: self.plugin.clone(),
-            parameters: self.parameters.clone(),
+            parameters: Arc::clone(&self.parameters),
             preferences: self.preferences,
             granularity: self.granularity,
             input_dtype: self.input_dtype,
@@ -165,19 +172,46 @@ impl Prepared {
         Ok(())
     }
 
-    /// After the last partition: merges what waits for all of them.
-    pub(super) fn finish_merge(&mut self) -> Result<(), PluginError> {
+    /// Takes new values of parameters.
+    pub(super) fn update(
+        &mut self,
+        source: &Source,
+        sandbox: &Sandbox,
+        parameters: &Parameters,
+    ) -> Result<(), PluginError> {
+        self.recipe().update(&mut self.main, (source, sandbox), parameters, Role::Main)
+    }
+
+    /// Results of what is merged so far.
+    pub(super) fn outcome_so_far(&mut self, shapes: (&Shape, &Shape, &Roi)) -> Result<UdfOutcome, PluginError> {
+        self.merge_waiting()?;
+        let emitted = self.results()?;
+        let merged = self.merged.buffers().into_iter().map(Cow::Borrowed).collect();
+        let results = finish(self.merged.declarations(), merged, emitted, shapes);
+        Ok(self.outcome_of(results))
+    }
+
+    /// Results of all that is merged.
+    pub(super) fn into_outcome(mut self, shapes: (&Shape, &Shape, &Roi)) -> Result<UdfOutcome, PluginError> {
+        self.merge_waiting()?;
+        let emitted = self.results()?;
+        let merged = self.merged.take_buffers().into_iter().map(Cow::Owned).collect();
+        let results = finish(self.merged.declarations(), merged, emitted, shapes);
+        Ok(self.outcome_of(results))
+    }
+
+    /// Merges what `merge-all` merges, all of it anew.
+    fn merge_waiting(&mut self) -> Result<(), PluginError> {
         if self.partials.is_empty() {
             return Ok(());
         }
-        let partials = std::mem::take(&mut self.partials);
-        let emitted = self.main.merge_all(self.merged.declarations(), &partials, (self.n_rows, &self.sig))?;
+        let emitted = self.main.merge_all(self.merged.declarations(), &self.partials, (self.n_rows, &self.sig))?;
         self.merged.replace(emitted);
         Ok(())
     }
 
     /// What `results` makes; none if the plugin does without.
-    pub(super) fn results(&mut self) -> Result<Option<Emitted>, PluginError> {
+    fn results(&mut self) -> Result<Option<Emitted>, PluginError> {
         if !self.manifest.capabilities.results {
             return Ok(None);
         }
@@ -185,8 +219,63 @@ impl Prepared {
         self.main.results(self.merged.declarations(), merged, (self.n_rows, &self.sig)).map(Some)
     }
 
-    pub(super) fn merged(&self) -> &Merged {
-        &self.merged
+    fn outcome_of(&self, results: Vec<ResultBuffer>) -> UdfOutcome {
+        UdfOutcome {
+            label: self.label.clone(),
+            manifest: self.manifest.clone(),
+            parameters: self.parameters.values.clone(),
+            input_dtype: self.input_dtype,
+            results,
+        }
+    }
+}
+
+impl Recipe {
+    /// A worker's instance, ready for its first partition.
+    pub(super) fn instantiate(&self, surroundings: (&Source, &Sandbox)) -> Result<Instance, PluginError> {
+        let mut instance = self.start(surroundings, &self.parameters, Role::Worker)?;
+        self.check(&mut instance, "on a worker than on the main thread")?;
+        Ok(instance)
+    }
+
+    fn start(
+        &self,
+        (source, sandbox): (&Source, &Sandbox),
+        parameters: &Parameters,
+        role: Role,
+    ) -> Result<Instance, PluginError> {
+        let mut instance = Instance::new(&self.plugin, sandbox)?;
+        instance.describe()?;
+        instance.create(parameters, &source.meta(), role)?;
+        instance.expect_bytes(self.n_bytes);
+        Ok(instance)
+    }
+
+    /// Gives new values of parameters to an instance; one that does not take them is made anew.
+    pub(super) fn update(
+        &self,
+        instance: &mut Instance,
+        (source, sandbox): (&Source, &Sandbox),
+        parameters: &Parameters,
+        role: Role,
+    ) -> Result<(), PluginError> {
+        if !self.manifest.capabilities.update {
+            *instance = self.start((source, sandbox), parameters, role)?;
+            return self.check(instance, "with new parameters than with those of the start");
+        }
+        instance.update(parameters)?;
+        self.check(instance, "after `update` than before")
+    }
+
+    /// Holds what an instance says against what the first one said.
+    fn check(&self, instance: &mut Instance, when: &str) -> Result<(), PluginError> {
+        if instance.preferences()? != self.preferences {
+            return Err(instance.broke("preferences", &format!("asks for other tiles {when}")));
+        }
+        if instance.buffers(self.input_dtype)? != self.declarations {
+            return Err(instance.broke("buffers", &format!("declares other buffers {when}")));
+        }
+        Ok(())
     }
 }
 

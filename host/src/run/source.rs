@@ -1,7 +1,8 @@
 //! What a run reads: a data set, its ROI, and what is done to its pixels on the way.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
+use super::{RunConfig, RunError};
 use crate::{
     correction::Corrections,
     dataset::{Dataset, DatasetError},
@@ -11,14 +12,27 @@ use crate::{
 };
 
 /// The data of a run.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) dataset: &'a Dataset,
-    pub(super) roi: &'a Roi,
-    pub(super) corrections: &'a Corrections,
+pub(super) struct Source {
+    pub(super) dataset: Arc<Dataset>,
+    pub(super) roi: Roi,
+    pub(super) corrections: Corrections,
 }
 
-impl Source<'_> {
+impl Source {
+    /// The data of a run, if there is room for results over its scan.
+    pub(super) fn new(dataset: Arc<Dataset>, config: &RunConfig) -> Result<Self, RunError> {
+        // At least a byte for each frame is needed, for the damage.
+        let (nav, limit) = (dataset.nav(), config.limits.max_result_bytes);
+        if nav.size() > limit {
+            return Err(RunError::ScanTooLarge { nav: nav.clone(), limit });
+        }
+        let roi = match &config.roi {
+            Some(mask) => Roi::from_mask(mask, nav)?,
+            None => Roi::everything(nav),
+        };
+        Ok(Self { dataset, roi, corrections: config.corrections.clone() })
+    }
+
     /// The dtype in which pixels are at home: the data set's, or a real one if they are corrected.
     pub(super) fn dtype(&self) -> Dtype {
         self.corrections.dtype(self.dataset.dtype())
@@ -29,9 +43,9 @@ impl Source<'_> {
         Meta {
             nav: self.dataset.nav(),
             sig: self.dataset.sig(),
-            roi: self.roi,
+            roi: &self.roi,
             dtype: self.dataset.dtype(),
-            corrections: self.corrections,
+            corrections: &self.corrections,
             metadata: self.dataset.metadata(),
         }
     }
@@ -47,7 +61,7 @@ impl Source<'_> {
         let mut rest = out;
         for run in frames.chunk_by(|a, b| a.0 + 1 == b.0) {
             let (now, later) = rest.split_at_mut(run.len() * sig.len() * dtype.size());
-            self.corrections.read(self.dataset, (run[0], run.len()), sig.clone(), dtype, now)?;
+            self.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, now)?;
             rest = later;
         }
         Ok(())
@@ -68,7 +82,7 @@ impl Source<'_> {
                 self.dataset.read_csr(run[0], run.len(), sig.clone(), &mut rows)?;
             } else {
                 dense.resize(run.len() * sig.len() * dtype.size(), 0);
-                self.corrections.read(self.dataset, (run[0], run.len()), sig.clone(), dtype, &mut dense)?;
+                self.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, &mut dense)?;
                 let too_many = || DatasetError::TooManyEntries { path: self.dataset.path().to_owned() };
                 rows.push_dense(run.len(), &dense).ok_or_else(too_many)?;
             }

@@ -10,7 +10,7 @@ use lthost::{
     dataset::Dataset,
     plugin::{CONTRACT, Value, printable},
     results::{Output, ResultBuffer},
-    run::{Outcome, RunConfig, UdfOutcome, UdfSpec},
+    run::{AppliedUpdate, Outcome, RunConfig, UdfOutcome, UdfSpec},
     shape::{DtypeKind, npy},
 };
 use serde_json::{Value as Json, json};
@@ -53,6 +53,7 @@ impl Run<'_> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let udfs: Vec<Json> =
             self.outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
+        let updates: Vec<Json> = self.outcome.updates.iter().map(record_update).collect();
         let arrays: serde_json::Map<String, Json> = self
             .arrays
             .iter()
@@ -83,8 +84,9 @@ impl Run<'_> {
             },
             "arrays": arrays,
             "udfs": udfs,
+            "updates": updates,
             "running": {
-                "workers": self.config.workers,
+                "workers": self.outcome.stats.n_workers,
                 "partitions": self.config.partitions,
                 "tile_bytes": self.config.tile_bytes,
                 "deterministic": deterministic,
@@ -156,6 +158,12 @@ impl Run<'_> {
 /// How many are true.
 fn count(mask: &[u8]) -> u64 {
     mask.iter().filter(|&&byte| byte != 0).count() as u64
+}
+
+fn record_update(update: &AppliedUpdate) -> Json {
+    let parameters: serde_json::Map<String, Json> =
+        update.parameters.iter().map(|(name, value)| (name.clone(), record_value(value))).collect();
+    json!({ "from_partition": update.from_partition, "label": update.label, "parameters": parameters })
 }
 
 fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, stderr},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -51,11 +52,19 @@ impl Display {
             }
         }
     }
+}
 
-    pub(crate) fn finish(self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
+/// What shows a run's progress on `display`.
+pub(crate) fn shown_on(display: &Arc<Mutex<Display>>) -> Arc<dyn Fn(&Progress) + Send + Sync> {
+    let display = Arc::clone(display);
+    Arc::new(move |progress| display.lock().unwrap_or_else(PoisonError::into_inner).show(progress))
+}
+
+/// Takes the display away, whatever is still told.
+pub(crate) fn finish(display: &Mutex<Display>) {
+    let mut display = display.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Display::Bar(bar) = std::mem::replace(&mut *display, Display::Quiet) {
+        bar.finish_and_clear();
     }
 }
 

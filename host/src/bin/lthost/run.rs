@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::{Context, bail};
@@ -10,9 +13,9 @@ use clap::ArgMatches;
 use lthost::{
     correction::Corrections,
     dataset::Dataset,
-    plugin::{Argument, Cancel, Engine, Limits, LogLevel, LogLine, Logger},
+    plugin::{Argument, Engine, Limits, LogLevel, LogLine, Logger},
     results::Output,
-    run::{Observer, RunConfig, UdfSpec},
+    run::{Control, Observer, Pool, RunConfig, UdfSpec, Update},
     shape::{Array, Dtype, npy},
 };
 
@@ -22,7 +25,7 @@ use crate::{
     find,
     limit_args::{LimitArgs, bytes},
     outcome,
-    progress::Display,
+    progress::{self, Display},
     terminal,
 };
 
@@ -46,6 +49,9 @@ pub(crate) struct Opts {
     /// Parameter of the --plugin before it: JSON, a bare word, or @file.npy; may be repeated
     #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", value_parser = key_value, allow_hyphen_values = true)]
     param: Vec<(String, String)>,
+    /// New value of a parameter from partition N on, for the plugin labelled LABEL; may be repeated
+    #[arg(long, value_name = "N:LABEL.KEY=VALUE", value_parser = update, allow_hyphen_values = true)]
+    update: Vec<(u64, Update)>,
     #[command(flatten)]
     dataset: DatasetArgs,
     /// Frames to use: a boolean .npy of the scan's shape
@@ -110,22 +116,24 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let arrays = opts.arrays()?;
     let given = |option: &str| arrays.iter().find(|(name, ..)| *name == option).map(|(.., array)| array);
     let mut config = opts.running.config(given("roi").cloned())?;
+    config.updates.clone_from(&opts.update);
     let engine = Engine::new(opts.running.deterministic)?;
     let specs = specs(opts, matches, &engine, &config.limits)?;
-    let dataset = opts.dataset.open()?;
+    let dataset = Arc::new(opts.dataset.open()?);
     for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
         terminal::say(&format!("warning: {text}"));
     }
     config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
     let inputs = opts.inputs(&dataset, &arrays);
     let output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
-    let cancel = Cancel::default();
-    cancel_on_signal(&cancel)?;
-    let mut display = Display::new(opts.quiet);
+    let display = Arc::new(Mutex::new(Display::new(opts.quiet)));
     let (logger, held_back) = logger();
-    let observer = Observer { progress: &mut |progress| display.show(progress), logger };
-    let ran = lthost::run::run(&dataset, &specs, &config, &cancel, observer);
-    display.finish();
+    let observer = Observer { progress: progress::shown_on(&display), logger };
+    let pool = opts.running.workers.map_or_else(Pool::with_all_cores, |n_workers| Pool::new(n_workers.into()))?;
+    let running = pool.start(&dataset, &specs, &config, observer);
+    cancel_on_signal(running.control())?;
+    let ran = running.wait();
+    progress::finish(&display);
     print_held_back(&held_back, ran.as_ref().err());
     let outcome = ran?;
     let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, arrays: &arrays, outcome: &outcome };
@@ -173,7 +181,6 @@ impl RunningArgs {
         limits.max_result_bytes = self.max_result_bytes.unwrap_or(limits.max_result_bytes);
         let default = RunConfig::default();
         Ok(RunConfig {
-            workers: self.workers.map_or(default.workers, usize::from),
             partitions: self.partitions,
             tile_bytes: self.tile_bytes.unwrap_or(default.tile_bytes),
             roi,
@@ -219,6 +226,19 @@ fn split_label(plugin: &str) -> (Option<String>, &str) {
     }
 }
 
+/// `N:LABEL.KEY=VALUE`.
+fn update(text: &str) -> anyhow::Result<(u64, Update)> {
+    let parts = || {
+        let (partition, rest) = text.split_once(':')?;
+        let (place, value) = rest.split_once('=')?;
+        let (label, key) = place.rsplit_once('.')?;
+        Some((partition.parse().ok()?, label, key, value))
+    };
+    let (partition, label, key, value) = parts().context("expected N:LABEL.KEY=VALUE, like 3:sum.dtype=float64")?;
+    let arguments = vec![(key.to_owned(), argument(value)?)];
+    Ok((partition, Update { label: label.to_owned(), arguments }))
+}
+
 /// JSON, `@file.npy`, or a bare word.
 fn argument(value: &str) -> anyhow::Result<Argument> {
     if let Some(path) = value.strip_prefix('@') {
@@ -237,13 +257,13 @@ fn read_array(path: &std::path::Path) -> anyhow::Result<Array> {
 }
 
 /// Ctrl-C ends the run in order; a second one ends the program.
-fn cancel_on_signal(cancel: &Cancel) -> anyhow::Result<()> {
-    let cancel = cancel.clone();
+fn cancel_on_signal(control: Control) -> anyhow::Result<()> {
+    let was_asked = AtomicBool::new(false);
     let handle = move || {
-        if cancel.is_cancelled() {
+        if was_asked.swap(true, Ordering::Relaxed) {
             std::process::exit(1);
         }
-        cancel.cancel();
+        control.cancel();
     };
     ctrlc::set_handler(handle).context("signals can't be handled")
 }

@@ -1,0 +1,196 @@
+//! A run in somebody's hands: waited for, watched, steered, stopped.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use super::{
+    Observer, Outcome, Pool, RunConfig, RunError, UdfSpec, Update, job::Job, mailbox::Mailbox, source::Source,
+};
+use crate::{dataset::Dataset, plugin::Cancel};
+
+/// A run that was started by [`Pool::start`]. Dropping it stops the run.
+///
+/// There are four ways to its results: [`Run::wait`] blocks until they are complete, [`Run::partials`] is an iterator over
+/// partial ones; `.await` and [`Run::partials`] as a `Stream` do the same without blocking, on any executor.
+#[must_use = "a run that is dropped is stopped"]
+pub struct Run(Owner);
+
+/// Partial results of a run, the last one complete: an iterator, and a stream. Dropping it stops the run.
+///
+/// A partial result is made when one is asked for: who is slow gets fewer and newer ones, and no worker waits.
+#[must_use = "a run that is dropped is stopped"]
+pub struct Partials(Owner);
+
+/// The complete results of a run, as a future. Dropping it stops the run.
+#[must_use = "a run that is dropped is stopped"]
+pub struct Completed(Owner);
+
+/// Steers a run from elsewhere. Cheap to clone; the run goes on without it.
+#[derive(Clone)]
+pub struct Control(Arc<Shared>);
+
+struct Shared {
+    cancel: Cancel,
+    mailbox: Arc<Mailbox>,
+    pool: Pool,
+    /// Once the run is prepared.
+    job: OnceLock<Arc<Job>>,
+}
+
+/// Stops the run with whoever owns its results.
+struct Owner(Control);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Run {
+    pub(super) fn start(
+        pool: &Pool,
+        dataset: &Arc<Dataset>,
+        udfs: &[UdfSpec],
+        config: &RunConfig,
+        observer: Observer,
+    ) -> Self {
+        let shared =
+            Shared { cancel: Cancel::default(), mailbox: Arc::default(), pool: pool.clone(), job: OnceLock::new() };
+        let control = Control(Arc::new(shared));
+        let (run, dataset, udfs, config) = (control.clone(), Arc::clone(dataset), udfs.to_vec(), config.clone());
+        pool.push(move || {
+            let prepare = || run.0.prepare(dataset, &udfs, &config, &observer);
+            let prepared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(prepare));
+            if let Err(error) = prepared.unwrap_or(Err(RunError::WorkersGone)) {
+                run.0.mailbox.put_end(Err(error));
+            }
+        });
+        Self(Owner(control))
+    }
+
+    /// The complete results. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]: nothing of a failed run is given.
+    pub fn wait(self) -> Result<Outcome, RunError> {
+        let end = self.0.shared().mailbox.wait_for_end();
+        end.unwrap_or(Err(RunError::WorkersGone))
+    }
+
+    /// Partial results as they come, the last one complete.
+    pub fn partials(self) -> Partials {
+        Partials(self.0)
+    }
+
+    /// What steers the run while somebody waits for it.
+    pub fn control(&self) -> Control {
+        self.0.0.clone()
+    }
+}
+
+impl IntoFuture for Run {
+    type Output = Result<Outcome, RunError>;
+    type IntoFuture = Completed;
+
+    fn into_future(self) -> Completed {
+        Completed(self.0)
+    }
+}
+
+impl Future for Completed {
+    type Output = Result<Outcome, RunError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.shared().mailbox.poll_end(cx.waker()).map(|end| end.unwrap_or(Err(RunError::WorkersGone)))
+    }
+}
+
+impl Partials {
+    /// What steers the run while somebody takes its results.
+    pub fn control(&self) -> Control {
+        self.0.0.clone()
+    }
+}
+
+impl Iterator for Partials {
+    type Item = Result<Outcome, RunError>;
+
+    /// The next partial result. Blocks until there is one that is newer than the last; after the complete one there is none.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.shared().want_partial();
+        self.0.shared().mailbox.wait_for_next()
+    }
+}
+
+impl Stream for Partials {
+    type Item = Result<Outcome, RunError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.shared().want_partial();
+        self.0.shared().mailbox.poll_next(cx.waker())
+    }
+}
+
+impl Control {
+    /// Stops the run as soon as possible.
+    pub fn cancel(&self) {
+        self.0.cancel.cancel();
+        self.0.mailbox.put_end(Err(RunError::Cancelled));
+    }
+
+    /// Whether the run has ended, well or not.
+    pub fn has_ended(&self) -> bool {
+        self.0.mailbox.has_ended()
+    }
+
+    /// Sets parameters anew, from the next partition on that no worker has begun, in every instance. Gives the number of that
+    /// partition; [`RunConfig::updates`] with it repeats the run to the same bits.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`], and the run goes on as before: where there is no such UDF or parameter, a value will not do, no
+    /// partition is left, or the run is not prepared yet (a partial result says that it is).
+    pub fn update(&self, update: &Update) -> Result<u64, RunError> {
+        if self.has_ended() {
+            return Err(RunError::TooLate);
+        }
+        self.0.job.get().ok_or(RunError::TooEarly)?.update(update)
+    }
+}
+
+impl Owner {
+    fn shared(&self) -> &Shared {
+        &self.0.0
+    }
+}
+
+impl Shared {
+    fn prepare(
+        &self,
+        dataset: Arc<Dataset>,
+        udfs: &[UdfSpec],
+        config: &RunConfig,
+        observer: &Observer,
+    ) -> Result<(), RunError> {
+        let source = Source::new(dataset, config)?;
+        let job = Job::prepare(source, udfs, config, (&self.cancel, observer), (&self.pool, &self.mailbox))?;
+        self.job.get_or_init(|| Arc::new(job)).begin();
+        Ok(())
+    }
+
+    fn want_partial(&self) {
+        if self.mailbox.want_partial()
+            && let Some(job) = self.job.get()
+        {
+            let job = Arc::clone(job);
+            self.pool.push(move || job.refresh());
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! A run at work: its steps, and merging by whichever worker brings the next partition in order.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use super::{
+    Observer, Outcome, Pool, Progress, RunConfig, RunError, Stats, UdfSpec, Update,
+    mailbox::Mailbox,
+    outcome::damage,
+    plan::Plan,
+    prepare::{Prepared, Recipe, prepare},
+    schedule::{Schedule, Turn},
+    source::Source,
+    work::{Worker, process_partition},
+};
+use crate::{
+    buffer::Partial,
+    plugin::{Axes, Cancel, Handover, Sandbox},
+};
+
+/// A prepared run.
+pub(super) struct Job {
+    pub(super) source: Source,
+    pub(super) plan: Plan,
+    pub(super) recipes: Vec<Recipe>,
+    pub(super) sandbox: Sandbox,
+    pub(super) handover: Handover,
+    specs: Vec<UdfSpec>,
+    observer: Observer,
+    pool: Pool,
+    mailbox: Arc<Mailbox>,
+    start: Instant,
+    has_failed: AtomicBool,
+    schedule: Mutex<Schedule>,
+    inbox: Mutex<Inbox>,
+}
+
+/// Partials on their way to the merger.
+struct Inbox {
+    /// Those that came before their turn.
+    early: BTreeMap<usize, Vec<Partial>>,
+    /// None while some worker merges.
+    merger: Option<Merger>,
+}
+
+/// All that is merged. Whoever holds it merges.
+struct Merger {
+    udfs: Vec<Prepared>,
+    n_merged: usize,
+    n_frames_done: u64,
+    /// How many changes of parameters it has made.
+    n_changes: usize,
+    /// How many partitions were in the last partial result.
+    n_told: usize,
+}
+
+impl Job {
+    /// Describes, creates and checks everything; work begins with [`Job::step`].
+    pub(super) fn prepare(
+        source: Source,
+        specs: &[UdfSpec],
+        config: &RunConfig,
+        (cancel, observer): (&Cancel, &Observer),
+        (pool, mailbox): (&Pool, &Arc<Mailbox>),
+    ) -> Result<Self, RunError> {
+        let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
+        let sandbox = Sandbox { limits, cancel: cancel.clone(), logger };
+        let udfs = prepare(&source, specs, &sandbox)?;
+        let plan = Plan::new(&source.dataset, &source.roi, config, &udfs)?;
+        let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
+        let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
+        let axes = Axes { nav: source.dataset.nav(), sig: source.dataset.sig() };
+        for (partition, update) in &config.updates {
+            // Partitions without frames in the ROI have no position: it holds from the next one on that has.
+            let from = plan.partitions.partition_point(|planned| planned.range.index < *partition);
+            schedule.update(update, Some(from), (specs, &recipes, axes))?;
+        }
+        Ok(Self {
+            source,
+            plan,
+            recipes,
+            sandbox,
+            handover: config.handover,
+            specs: specs.to_vec(),
+            observer: observer.clone(),
+            pool: pool.clone(),
+            mailbox: Arc::clone(mailbox),
+            start: Instant::now(),
+            has_failed: AtomicBool::new(false),
+            schedule: Mutex::new(schedule),
+            inbox: Mutex::new(Inbox { early: BTreeMap::new(), merger: Some(Merger::new(udfs)) }),
+        })
+    }
+
+    /// Puts the first steps into the pool.
+    pub(super) fn begin(self: &Arc<Self>) {
+        self.tell_progress(0, 0);
+        if self.plan.partitions.is_empty() {
+            let merger = self.inbox().merger.take();
+            self.mailbox.put_end(self.end(merger.expect("nobody has begun")));
+            return;
+        }
+        for _ in 0..self.pool.n_workers().min(self.plan.partitions.len()) {
+            self.push(Worker::default());
+        }
+    }
+
+    /// Takes new values for parameters of a UDF. Gives the number of the first partition that is processed with them.
+    pub(super) fn update(&self, update: &Update) -> Result<u64, RunError> {
+        let axes = Axes { nav: self.source.dataset.nav(), sig: self.source.dataset.sig() };
+        let from = self.schedule().update(update, None, (&self.specs, &self.recipes, axes))?;
+        Ok(self.plan.partitions[from].range.index)
+    }
+
+    /// Makes a partial result of what is merged already, if one is wanted and nobody is merging.
+    pub(super) fn refresh(self: &Arc<Self>) {
+        let merger = {
+            let mut inbox = self.inbox();
+            match &inbox.merger {
+                Some(merger) if merger.n_merged > merger.n_told => inbox.merger.take(),
+                _ => None,
+            }
+        };
+        if let Some(merger) = merger {
+            self.merge(merger);
+        }
+    }
+
+    /// Whether no more work is wanted.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.has_failed.load(Ordering::Relaxed) || self.sandbox.cancel.is_cancelled()
+    }
+
+    fn push(self: &Arc<Self>, worker: Worker) {
+        let job = Arc::clone(self);
+        self.pool.push(move || {
+            // A bug of ours must not leave everybody waiting for this partition.
+            if catch_unwind(AssertUnwindSafe(|| job.step(worker))).is_err() {
+                job.fail(RunError::WorkersGone);
+            }
+        });
+    }
+
+    /// Processes the next partition, merges what is in order, and comes again.
+    fn step(self: &Arc<Self>, worker: Worker) {
+        if self.is_stopped() {
+            return self.fail(RunError::Cancelled);
+        }
+        let turn = self.schedule().turn(worker);
+        let Turn::Process(position, mut worker, changes) = turn else { return };
+        let partials = match process_partition(self, &mut worker, &self.plan.partitions[position], &changes) {
+            Ok(partials) => partials,
+            Err(error) => return self.fail(error),
+        };
+        let merger = {
+            let mut inbox = self.inbox();
+            inbox.early.insert(position, partials);
+            inbox.merger.take()
+        };
+        if let Some(merger) = merger {
+            self.merge(merger);
+        }
+        self.push(worker);
+    }
+
+    /// Merges what is in order until there is nothing more, makes a partial result if one is wanted, or the end.
+    fn merge(self: &Arc<Self>, mut merger: Merger) {
+        loop {
+            let partials = {
+                let mut inbox = self.inbox();
+                let next = inbox.early.remove(&merger.n_merged);
+                let is_wanted = merger.n_merged > merger.n_told && self.mailbox.wants_partial();
+                if next.is_none() && !is_wanted {
+                    // Under the lock: whoever brings the next partial finds the merger here.
+                    inbox.merger = Some(merger);
+                    return;
+                }
+                next
+            };
+            let merged = match partials {
+                Some(partials) => self.merge_one(&mut merger, partials),
+                None => self.tell(&mut merger),
+            };
+            if let Err(error) = merged {
+                return self.fail(error);
+            }
+            if merger.n_merged == self.plan.partitions.len() {
+                return self.mailbox.put_end(self.end(merger));
+            }
+        }
+    }
+
+    fn merge_one(self: &Arc<Self>, merger: &mut Merger, partials: Vec<Partial>) -> Result<(), RunError> {
+        let partition = &self.plan.partitions[merger.n_merged];
+        let changes = self.schedule().changes_at(merger.n_merged, merger.n_changes);
+        merger.n_changes += changes.len();
+        for change in changes {
+            merger.udfs[change.udf].update(&self.source, &self.sandbox, &change.parameters)?;
+        }
+        for (udf, partial) in merger.udfs.iter_mut().zip(partials) {
+            udf.merge(partial, &partition.present)?;
+        }
+        merger.n_frames_done += partition.n_frames();
+        merger.n_merged += 1;
+        self.tell_progress(merger.n_merged, merger.n_frames_done);
+        let parked = self.schedule().merged(merger.n_merged);
+        parked.into_iter().for_each(|worker| self.push(worker));
+        Ok(())
+    }
+
+    /// Leaves a partial result.
+    fn tell(&self, merger: &mut Merger) -> Result<(), RunError> {
+        merger.n_told = merger.n_merged;
+        let shapes = (self.source.dataset.nav(), self.source.dataset.sig(), &self.source.roi);
+        let udfs = merger.udfs.iter_mut().map(|udf| udf.outcome_so_far(shapes)).collect::<Result<_, _>>()?;
+        self.mailbox.put_partial(self.outcome(udfs, merger.n_merged, merger.n_frames_done));
+        Ok(())
+    }
+
+    /// The complete results.
+    fn end(&self, merger: Merger) -> Result<Outcome, RunError> {
+        let shapes = (self.source.dataset.nav(), self.source.dataset.sig(), &self.source.roi);
+        let (n_merged, n_frames_done) = (merger.n_merged, merger.n_frames_done);
+        let udfs = merger.udfs.into_iter().map(|udf| udf.into_outcome(shapes)).collect::<Result<_, _>>()?;
+        Ok(self.outcome(udfs, n_merged, n_frames_done))
+    }
+
+    fn outcome(&self, udfs: Vec<super::UdfOutcome>, n_merged: usize, n_frames: u64) -> Outcome {
+        let indices: Vec<u64> = self.plan.partitions.iter().map(|partition| partition.range.index).collect();
+        Outcome {
+            udfs,
+            damage: damage(&self.plan.partitions[..n_merged], &self.source.roi, self.source.dataset.nav()),
+            is_complete: n_merged == self.plan.partitions.len(),
+            updates: self.schedule().applied(n_merged, &indices, &self.recipes),
+            stats: Stats {
+                n_frames,
+                n_file_bytes: n_frames * self.source.dataset.file_bytes_per_frame(),
+                n_partitions: n_merged as u64,
+                n_workers: self.pool.n_workers(),
+                seconds: self.start.elapsed().as_secs_f64(),
+            },
+        }
+    }
+
+    fn tell_progress(&self, n_merged: usize, n_frames_done: u64) {
+        (self.observer.progress)(&Progress {
+            n_frames_done,
+            n_frames: self.plan.n_frames(),
+            n_partitions_done: n_merged as u64,
+            n_partitions: self.plan.partitions.len() as u64,
+            n_file_bytes_done: n_frames_done * self.source.dataset.file_bytes_per_frame(),
+            elapsed: self.start.elapsed(),
+        });
+    }
+
+    fn fail(&self, error: RunError) {
+        self.has_failed.store(true, Ordering::Relaxed);
+        self.schedule().stop();
+        self.mailbox.put_end(Err(if self.sandbox.cancel.is_cancelled() { RunError::Cancelled } else { error }));
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Merger {
+    fn new(udfs: Vec<Prepared>) -> Self {
+        Self { udfs, n_merged: 0, n_frames_done: 0, n_changes: 0, n_told: 0 }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run gives and tells.
+
+use std::{sync::Arc, time::Duration};
+
+use super::plan::PlannedPartition;
+use crate::{
+    plugin::{Logger, Manifest, Value},
+    results::ResultBuffer,
+    shape::{Array, Dtype, Roi, RoiIdx, Shape},
+};
+
+/// What a run gave, or has given so far.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// One entry per UDF, in the order given.
+    pub udfs: Vec<UdfOutcome>,
+    /// Boolean, of the scan's shape: the frames whose data are in the results.
+    pub damage: Array,
+    /// Whether all partitions are in it. Of a run's partial results, the last one alone is complete.
+    pub is_complete: bool,
+    /// New values that parameters took during the run, in the order in which they took effect.
+    pub updates: Vec<AppliedUpdate>,
+    /// What it took.
+    pub stats: Stats,
+}
+
+/// What one UDF gave.
+#[derive(Debug, Clone)]
+pub struct UdfOutcome {
+    /// Its label in this run.
+    pub label: String,
+    /// What it is.
+    pub manifest: Manifest,
+    /// What every parameter was set to when the run began.
+    pub parameters: Vec<(String, Value)>,
+    /// Dtype of the tiles that it got.
+    pub input_dtype: Dtype,
+    /// Its results, in the order of declaration.
+    pub results: Vec<ResultBuffer>,
+}
+
+/// New values that parameters of a UDF took during a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppliedUpdate {
+    /// Number of the first partition that was processed with them.
+    pub from_partition: u64,
+    /// Label of the UDF.
+    pub label: String,
+    /// Those parameters that were given anew.
+    pub parameters: Vec<(String, Value)>,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Stats {
+    /// Frames that were processed.
+    pub n_frames: u64,
+    /// Bytes of the files that those frames take.
+    pub n_file_bytes: u64,
+    /// Partitions that were processed.
+    pub n_partitions: u64,
+    /// Worker threads.
+    pub n_workers: usize,
+    /// Seconds from the first partition's start on.
+    pub seconds: f64,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Progress {
+    /// Frames processed and merged.
+    pub n_frames_done: u64,
+    /// Frames to process in all.
+    pub n_frames: u64,
+    /// Partitions processed and merged.
+    pub n_partitions_done: u64,
+    /// Partitions to process in all.
+    pub n_partitions: u64,
+    /// Bytes of the files that the frames done take.
+    pub n_file_bytes_done: u64,
+    /// Since the first partition's start.
+    pub elapsed: Duration,
+}
+
+/// What listens to a run. Called from worker threads.
+#[derive(Clone)]
+pub struct Observer {
+    /// Called when work begins, and each time that partitions were merged.
+    pub progress: Arc<dyn Fn(&Progress) + Send + Sync>,
+    /// Takes what plugins log.
+    pub logger: Logger,
+}
+
+impl Default for Observer {
+    /// Drops everything.
+    fn default() -> Self {
+        Self { progress: Arc::new(|_| {}), logger: silent() }
+    }
+}
+
+/// A logger that drops everything.
+pub fn silent() -> Logger {
+    Arc::new(|_| {})
+}
+
+/// The frames of `partitions` that were in the file and in the ROI.
+pub(super) fn damage(partitions: &[PlannedPartition], roi: &Roi, nav: &Shape) -> Array {
+    let mut data = vec![0; usize::try_from(nav.size()).expect("the scan's nav buffers are in memory")];
+    for partition in partitions {
+        for idx in partition.present.start.0..partition.present.end.0 {
+            let frame = roi.frame(RoiIdx(idx));
+            data[usize::try_from(frame.0).expect("within the scan")] = 1;
+        }
+    }
+    Array { dtype: Dtype::Bool, shape: nav.clone(), data }
+}
