@@ -5,6 +5,7 @@ mod bad_input;
 mod cli;
 mod datasets;
 mod handover;
+mod headings;
 mod hostile;
 mod not_plugins;
 mod program;

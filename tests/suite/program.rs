@@ -75,7 +75,7 @@ impl Folder {
     fn args(args: &[&str]) -> Vec<String> {
         let path = |arg: &str| {
             let (label, plugin) = arg.split_at(arg.find('=').map_or(0, |at| at + 1));
-            let of_tests = plugin.starts_with("hostile_") || plugin.starts_with("plugin_");
+            let of_tests = ["guest_", "hostile_", "plugin_"].iter().any(|prefix| plugin.starts_with(prefix));
             if of_tests { format!("{label}{}", wasm(plugin).display()) } else { arg.to_owned() }
         };
         args.iter().copied().map(path).collect()

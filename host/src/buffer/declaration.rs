@@ -45,7 +45,7 @@ pub enum Usage {
 }
 
 /// One declared buffer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Declaration {
     /// Unique within the UDF; safe as a file name.
     pub name: String,
@@ -142,6 +142,16 @@ pub enum DeclarationError {
 
 /// Buffers that one UDF may declare.
 const MAX_BUFFERS: usize = 256;
+
+impl PartialEq for Declaration {
+    /// A fill value of NaN is the same as another.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, kind, dtype, extra_shape, usage, merge, fill, unit, doc } = self;
+        (name, kind, dtype, extra_shape, usage)
+            == (&other.name, &other.kind, &other.dtype, &other.extra_shape, &other.usage)
+            && (merge, fill.to_bits(), unit, doc) == (&other.merge, other.fill.to_bits(), &other.unit, &other.doc)
+    }
+}
 
 impl Declaration {
     /// Shape with `n_rows` frames on the nav axis.

@@ -81,7 +81,11 @@ fn is_usage(error: &anyhow::Error) -> bool {
             || cause.downcast_ref::<PluginError>().is_some_and(by_plugin)
             || cause.downcast_ref::<RunError>().is_some_and(|error| match error {
                 RunError::Plugin(error) => by_plugin(error),
-                RunError::NoUdf | RunError::DuplicateLabel { .. } | RunError::Label { .. } => true,
+                RunError::NoUdf
+                | RunError::DuplicateLabel { .. }
+                | RunError::Label { .. }
+                | RunError::NoSuchUdf { .. }
+                | RunError::TooLate => true,
                 _ => false,
             })
     })

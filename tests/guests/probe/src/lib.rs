@@ -36,23 +36,6 @@ impl Udf for Probe {
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
-        let mut preferences = Preferences::at_least(params.get("input")?);
-        preferences = match params.get::<Option<String>>("by")?.as_deref() {
-            Some("frame") => preferences.by_frame(),
-            Some("partition") => preferences.by_partition(),
-            _ => preferences,
-        };
-        let number =
-            |name| params.get::<Option<i64>>(name).map(|number| number.and_then(|number| number.try_into().ok()));
-        if let Some(depth) = number("depth")? {
-            preferences = preferences.depth(depth);
-        }
-        if let Some(total_size) = number("total_size")? {
-            preferences = preferences.total_size(total_size);
-        }
-        if let Some(split_rows) = number("split_rows")? {
-            preferences = preferences.split_rows(split_rows);
-        }
         if meta.role == Role::Main {
             log(lthost_guest_sdk::Level::Info, &format!("{meta:?}"));
         }
@@ -60,7 +43,7 @@ impl Udf for Probe {
         #[expect(clippy::cast_precision_loss, reason = "a test asks for few")]
         let task = (0..task_size).map(|number| number as f64).sum();
         let n_nav_axes = meta.nav_shape.len();
-        Ok(Self { preferences, scale: params.get("scale")?, n_updates: 0, task, n_nav_axes })
+        Ok(Self { preferences: preferences(params)?, scale: params.get("scale")?, n_updates: 0, task, n_nav_axes })
     }
 
     fn preferences(&self) -> Preferences {
@@ -156,9 +139,31 @@ impl Udf for Probe {
 
     fn update(&mut self, params: &Params) -> Result<()> {
         self.scale = params.get("scale")?;
+        self.preferences = preferences(params)?;
         self.n_updates += 1;
         Ok(())
     }
+}
+
+/// How it wants to be fed.
+fn preferences(params: &Params) -> Result<Preferences> {
+    let mut preferences = Preferences::at_least(params.get("input")?);
+    preferences = match params.get::<Option<String>>("by")?.as_deref() {
+        Some("frame") => preferences.by_frame(),
+        Some("partition") => preferences.by_partition(),
+        _ => preferences,
+    };
+    let number = |name| params.get::<Option<i64>>(name).map(|number| number.and_then(|number| number.try_into().ok()));
+    if let Some(depth) = number("depth")? {
+        preferences = preferences.depth(depth);
+    }
+    if let Some(total_size) = number("total_size")? {
+        preferences = preferences.total_size(total_size);
+    }
+    if let Some(split_rows) = number("split_rows")? {
+        preferences = preferences.split_rows(split_rows);
+    }
+    Ok(preferences)
 }
 
 /// Adds the sums of a tile's frames to `sum`, whatever its dtype.
