@@ -11,6 +11,7 @@ mod not_plugins;
 mod program;
 mod readme;
 mod reference;
+mod runs;
 mod samples;
 mod sparse;
 mod tidy;

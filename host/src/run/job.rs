@@ -175,14 +175,16 @@ impl Job {
         loop {
             let partials = {
                 let mut inbox = self.inbox();
-                let next = inbox.early.remove(&merger.n_merged);
-                let is_wanted = merger.n_merged > merger.n_told && self.mailbox.wants_partial();
-                if next.is_none() && !is_wanted {
+                // Before the next partial, of which there may always be one.
+                if merger.n_merged > merger.n_told && self.mailbox.wants_partial() {
+                    None
+                } else if let Some(next) = inbox.early.remove(&merger.n_merged) {
+                    Some(next)
+                } else {
                     // Under the lock: whoever brings the next partial finds the merger here.
                     inbox.merger = Some(merger);
                     return;
                 }
-                next
             };
             let merged = match partials {
                 Some(partials) => self.merge_one(&mut merger, partials),
