@@ -52,6 +52,10 @@ pub trait Element: sealed::Sealed + Copy + Default + PartialEq + Debug + Send + 
     #[doc(hidden)]
     fn of(numbers: Numbers<'_>) -> Option<&[Self]>;
 
+    /// The inverse of [`Element::of`].
+    #[doc(hidden)]
+    fn numbers(slice: &[Self]) -> Numbers<'_>;
+
     /// The numbers of `values` for writing, if they are of this type.
     #[doc(hidden)]
     fn of_mut(values: &mut Values) -> Option<&mut [Self]>;
@@ -172,6 +176,10 @@ macro_rules! plain_array {
     ($variant:ident) => {
         fn of(numbers: Numbers<'_>) -> Option<&[Self]> {
             if let Numbers::$variant(slice) = numbers { Some(slice) } else { None }
+        }
+
+        fn numbers(slice: &[Self]) -> Numbers<'_> {
+            Numbers::$variant(slice)
         }
 
         fn of_mut(values: &mut Values) -> Option<&mut [Self]> {
@@ -378,6 +386,10 @@ macro_rules! float {
                     if let Numbers::$complex(slice) = numbers { Some(slice) } else { None }
                 }
 
+                fn numbers(slice: &[Self]) -> Numbers<'_> {
+                    Numbers::$complex(slice)
+                }
+
                 fn of_mut(values: &mut Values) -> Option<&mut [Self]> {
                     if let Values::$complex(parts) = values { Some(cast::complex_mut(parts)) } else { None }
                 }
@@ -447,6 +459,10 @@ impl Element for Bool {
 
     fn of(numbers: Numbers<'_>) -> Option<&[Self]> {
         if let Numbers::Bool(slice) = numbers { Some(slice) } else { None }
+    }
+
+    fn numbers(slice: &[Self]) -> Numbers<'_> {
+        Numbers::Bool(slice)
     }
 
     fn of_mut(values: &mut Values) -> Option<&mut [Self]> {

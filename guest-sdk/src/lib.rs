@@ -28,6 +28,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! A function of one frame needs less than that: see [`auto`].
+//!
 //! [`testing`] runs a UDF natively, in a unit test, on a few hand-made frames.
 
 mod udf;
@@ -52,6 +54,7 @@ mod tile;
 mod error;
 mod host;
 
+pub mod auto;
 pub mod kernels;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -64,6 +67,7 @@ mod convert;
 mod export;
 
 pub use array::Array;
+pub use auto::{Auto, Frame};
 pub use buffer::{Buffer, Kind, Merge, Usage};
 pub use complex::Complex;
 pub use csr::Csr;
@@ -88,8 +92,8 @@ pub mod prelude {
     //! All that a plugin usually needs.
 
     pub use crate::{
-        Array, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Manifest, Merge, Meta, Numbers,
-        Output, Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value, each_dtype,
-        each_float, each_real, export_udf, kernels, manifest,
+        Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, Manifest, Merge, Meta,
+        Numbers, Output, Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value,
+        each_dtype, each_float, each_real, export_map, export_udf, kernels, manifest,
     };
 }

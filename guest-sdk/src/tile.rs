@@ -153,7 +153,7 @@ impl Tile {
 }
 
 /// The index on each axis of the element that is number `flat` in C order.
-fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+pub(crate) fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut index = vec![0; shape.len()];
     for (place, &extent) in index.iter_mut().zip(shape).rev() {
         *place = flat % extent.max(1);

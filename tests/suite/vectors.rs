@@ -20,7 +20,7 @@ use lthost_tests::wasm;
 use serde_json::Value as Json;
 
 /// LiberTEM's UDFs and the plugins that stand for them.
-const PLUGINS: [(&str, &str); 11] = [
+const PLUGINS: [(&str, &str); 13] = [
     ("SumUDF", "plugin_sum"),
     ("SumSigUDF", "plugin_sumsig"),
     ("StdDevUDF", "plugin_stddev"),
@@ -32,6 +32,8 @@ const PLUGINS: [(&str, &str); 11] = [
     ("FEMUDF", "plugin_fem"),
     ("CrystallinityUDF", "plugin_crystallinity"),
     ("MaxUDF(custom)", "plugin_max"),
+    ("AutoUDF", "guest_auto"),
+    ("NoOpUDF", "guest_noop"),
 ];
 
 /// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which library
@@ -91,11 +93,13 @@ fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
     // A case that is not found is not a case that passes.
     let expected = [
         ("ApplyMasksUDF", 405),
+        ("AutoUDF", 51),
         ("CoMUDF", 237),
         ("CrystallinityUDF", 49),
         ("FEMUDF", 74),
         ("LogsumUDF", 89),
         ("MaxUDF(custom)", 20),
+        ("NoOpUDF", 1),
         ("PickUDF", 192),
         ("StdDevUDF", 129),
         ("RecordUDF", 1),
