@@ -53,6 +53,7 @@ mod error;
 mod host;
 
 pub mod kernels;
+pub mod masks;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
