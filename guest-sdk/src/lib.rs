@@ -52,6 +52,7 @@ mod tile;
 mod error;
 mod host;
 
+pub mod field;
 pub mod kernels;
 pub mod masks;
 #[cfg(not(target_arch = "wasm32"))]
