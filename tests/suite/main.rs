@@ -4,6 +4,7 @@
 mod bad_input;
 mod cli;
 mod datasets;
+mod functions;
 mod handover;
 mod hostile;
 mod not_plugins;
@@ -13,4 +14,5 @@ mod reference;
 mod samples;
 mod sparse;
 mod tidy;
+mod vector_files;
 mod vectors;
