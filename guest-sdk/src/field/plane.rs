@@ -6,6 +6,7 @@ use super::{Number, Vector};
 pub type Plane = [Vector<f64>; 3];
 
 /// The mean of the places with data.
+#[expect(clippy::cast_precision_loss, reason = "no scan has 2^53 places")]
 pub fn mean(places: &[Vector<f64>]) -> Plane {
     let n_places = places.len().max(1) as f64;
     let sum = places.iter().fold([0.0; 2], |sum, place| [sum[0] + place[0], sum[1] + place[1]]);

@@ -64,9 +64,9 @@ fn sparse_dot_segment<T: Element>(frame: &[T], start: usize, pixels: &[u32], wei
     let mut lanes = [T::ZERO; LANES];
     for (pixels, weights) in pixel_chunks.iter().zip(weight_chunks) {
         for step in 0..CHUNK / LANES {
-            for i in 0..LANES {
+            for (i, lane) in lanes.iter_mut().enumerate() {
                 let at = step * LANES + i;
-                lanes[i] = lanes[i].plus(frame[pixels[at] as usize - start].times(weights[at]));
+                *lane = lane.plus(frame[pixels[at] as usize - start].times(weights[at]));
             }
         }
     }

@@ -45,7 +45,9 @@ fn one(shape: [usize; 2], centre: [f64; 2], radii: [f64; 2], normalize: bool) ->
     let mut weights = band(shape, centre, radii);
     let sum: f64 = weights.iter().sum();
     if normalize && sum > 0.0 {
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
     }
     weights
 }

@@ -55,7 +55,9 @@ pub fn balance(mask: &mut [f64]) {
     let positive: f64 = mask.iter().filter(|weight| **weight > 0.0).sum();
     let negative: f64 = mask.iter().filter(|weight| **weight < 0.0).sum();
     if positive > 0.0 && negative < 0.0 {
-        mask.iter_mut().filter(|weight| **weight < 0.0).for_each(|weight| *weight *= positive / -negative);
+        for weight in mask.iter_mut().filter(|weight| **weight < 0.0) {
+            *weight *= positive / -negative;
+        }
     }
 }
 
