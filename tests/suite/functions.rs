@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lthost::shape::{Array, Dtype};
 use lthost_guest_sdk::{
     field::{self, Orientation, Vector},
     masks::{self, Edge, Ellipse, RadialBins},
 };
 use serde_json::Value as Json;
 
-use crate::vector_files::{Vectors, check_numbers, parts, tolerance};
+use crate::vector_files::{Vectors, check_numbers, numbers, tolerance};
 
 /// How the field of a guess was made from the one that all other cases have: what lay between scan and detector. The
 /// vectors came without these inputs; the other ones are what the case without rotation gives back.
@@ -90,7 +89,7 @@ fn mask(function: &str, params: &Params<'_>) -> Vec<Vec<f64>> {
             masks::balance(&mut mask);
             mask
         }
-        "bounding_radius" => vec![masks::bounding_radius(shape, centre) as f64],
+        "bounding_radius" => vec![f64::from(u32::try_from(masks::bounding_radius(shape, centre)).unwrap())],
         "radial_bins" => {
             let n_bins = params.0["n_bins"].as_u64().map(|n_bins| usize::try_from(n_bins).unwrap());
             let normalize = params.0["normalize"] == true;
@@ -109,8 +108,8 @@ fn mask(function: &str, params: &Params<'_>) -> Vec<Vec<f64>> {
         "gradient_x/gradient_y" => return vec![masks::gradient_x(shape), masks::gradient_y(shape)],
         "sparse_template_multi_stack" => {
             let template = masks::disk([5, 5], [2.0, 2.0], 2.0, Edge::Sharp);
-            let (y, x) = (params.list("offsetY"), params.list("offsetX"));
-            let at = y.into_iter().zip(x).map(|(y, x)| [y as i64, x as i64]);
+            let offset = |name: &str, i: usize| params.0[name][i].as_i64().unwrap();
+            let at = (0..).map(|i| [offset("offsetY", i), offset("offsetX", i)]);
             let copies: Vec<_> = params.mask_indices().zip(at).collect();
             masks::template_stack(shape, &template, [5, 5], &copies).unwrap().to_dense().unwrap().to_vec()
         }
@@ -170,17 +169,6 @@ fn whole_field(vectors: &Vectors) -> (Vec<Vector<f64>>, [usize; 2]) {
     let extent = |axis: usize| usize::try_from(y.shape.axes()[axis]).unwrap();
     let field = numbers(&y).into_iter().zip(numbers(&x)).map(<[f64; 2]>::from).collect();
     (field, [extent(0), extent(1)])
-}
-
-fn numbers(array: &Array) -> Vec<f64> {
-    match array.dtype {
-        Dtype::Bool => array.data.iter().map(|&byte| f64::from(byte)).collect(),
-        Dtype::I64 => {
-            let numbers = array.data.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()));
-            numbers.map(|number| number as f64).collect()
-        }
-        float => parts(float, &array.data).collect(),
-    }
 }
 
 /// The parameters of a case, by LiberTEM's names.

@@ -1,6 +1,7 @@
 //! The suite: the built program and the library with real plugins, as a user runs them.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod analyses;
 mod bad_input;
 mod cli;
 mod datasets;

@@ -152,6 +152,18 @@ pub(crate) fn parts(dtype: Dtype, data: &[u8]) -> Box<dyn Iterator<Item = f64> +
     }
 }
 
+/// The numbers of an array as the vectors have them, real and imaginary parts in turn.
+pub(crate) fn numbers(array: &Array) -> Vec<f64> {
+    match array.dtype {
+        Dtype::Bool => array.data.iter().map(|&byte| f64::from(byte)).collect(),
+        Dtype::I64 => {
+            let numbers = array.data.chunks_exact(8).map(|bytes| i64::from_le_bytes(bytes.try_into().unwrap()));
+            numbers.map(|number| f64::from(i32::try_from(number).unwrap())).collect()
+        }
+        float => parts(float, &array.data).collect(),
+    }
+}
+
 /// Whether numbers are the same within `atol + rtol * |want|`; NaN is equal to NaN.
 pub(crate) fn check_numbers(
     got: impl IntoIterator<Item = f64>,

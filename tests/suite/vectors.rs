@@ -29,9 +29,9 @@ const PLUGINS: [(&str, &str); 11] = [
     ("MaxUDF(custom)", "plugin_max"),
 ];
 
-/// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which library
-/// multiplies.
-const PYTHONS_OWN: [&str; 4] = ["factory", "sparse_factory", "use_sparse", "use_numba"];
+/// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which compiler
+/// is used.
+const PYTHONS_OWN: [&str; 3] = ["factory", "sparse_factory", "use_numba"];
 /// Where lthost differs on purpose: LiberTEM's centre of mass counts frames that were never in the file, as frames
 /// without shift, when it fits and subtracts the mean shift or a plane. lthost leaves them out, so all that derives from
 /// the fit differs; what is measured in the frames agrees.
