@@ -50,6 +50,15 @@ impl Array {
         Ok(())
     }
 
+    /// The same elements with other axes.
+    ///
+    /// # Errors
+    ///
+    /// Where `shape` has room for more or fewer.
+    pub fn reshaped(self, shape: &[usize]) -> Result<Self> {
+        Self::from_values(shape.to_vec(), self.values)
+    }
+
     pub(crate) fn from_values(shape: Vec<usize>, values: Values) -> Result<Self> {
         let len = Numbers::of(&values).len();
         if shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent)) != Some(len) {
@@ -119,6 +128,8 @@ mod tests {
         let array = Array::new(&[2, 3], &[1_u16, 2, 3, 4, 5, 6]).unwrap();
         assert_eq!((array.shape(), array.dtype()), ([2, 3].as_slice(), Dtype::U16));
         assert_eq!(array.to_vec::<f64>()[5], 6.0);
+        assert_eq!(array.clone().reshaped(&[6]).unwrap().shape(), [6]);
+        assert!(array.reshaped(&[7]).is_err());
         assert!(Array::new(&[2, 2], &[1_u8, 2, 3]).is_err());
         assert!(Array::new::<u8>(&[usize::MAX, 2], &[]).is_err(), "the product overflows");
     }

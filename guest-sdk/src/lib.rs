@@ -55,7 +55,9 @@ mod error;
 mod host;
 
 pub mod auto;
+pub mod field;
 pub mod kernels;
+pub mod masks;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

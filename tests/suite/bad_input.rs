@@ -333,9 +333,9 @@ fn parameters_are_of_the_declared_type_and_range() {
         ),
     );
     parameters(
-        &["--plugin", "masks"],
+        &["--plugin", "fem"],
         2,
-        "plugin `masks`, parameter `factors`: it is required: give an array of shape (n, ...sig) with -p factors=VALUE",
+        "plugin `fem`, parameter `center`: it is required: give an array of shape (2) with -p center=VALUE",
     );
     parameters(
         &["--plugin", "masks", "-p", "factors=@masks.npy", "-p", "mask_count=0"],
@@ -380,6 +380,16 @@ fn masks_that_contradict_each_other_are_told_by_the_plugin() {
         &["--plugin", "masks", "-p", "factors=@masks.npy", "-p", "mask_count=3"],
         1,
         "plugin `masks`, `create`: parameter `mask_count`: expected 2, the number of masks, given 3",
+    );
+    parameters(
+        &["--plugin", "masks"],
+        1,
+        "plugin `masks`, `create`: parameters `factors` and `shape`: give one of them, a stack of masks or the shape of",
+    );
+    parameters(
+        &["--plugin", "masks", "-p", "shape=disk", "-p", "ri=3"],
+        1,
+        "plugin `masks`, `create`: parameter `ri` does not belong to shape `disk`, which takes cx, cy, r",
     );
 }
 

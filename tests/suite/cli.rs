@@ -379,7 +379,10 @@ fn inspect_tells_what_a_plugin_takes_and_imports() {
     }
     let masks = folder.lthost(&["inspect", "masks"]);
     let text = &masks.succeeds().stdout;
-    assert!(text.contains("  factors: an array of shape (n, ...sig), required\n"), "{text}");
+    assert!(text.contains("  factors: an array of shape (n, ...sig)\n"), "{text}");
+    let fem = folder.lthost(&["inspect", "fem"]);
+    let text = &fem.succeeds().stdout;
+    assert!(text.contains("  center: an array of shape (2) [px], required\n"), "{text}");
 }
 
 #[test]

@@ -77,7 +77,8 @@ fn tiles_and_results_have_the_dtypes_of_the_table() {
             n_checked += 1;
         }
         // Corrected pixels are real numbers, also where a UDF takes them as they are.
-        let gain = Array { dtype: Dtype::F32, shape: Shape::new([8, 8]).unwrap(), data: 1_f32.to_le_bytes().repeat(64) };
+        let gain =
+            Array { dtype: Dtype::F32, shape: Shape::new([8, 8]).unwrap(), data: 1_f32.to_le_bytes().repeat(64) };
         let corrections = Corrections::new(&gain.shape, None, Some(&gain), None).unwrap();
         let (_, pick) = columns.iter().find(|(column, _)| *column == "PickUDF").unwrap();
         let picked = run(pick, &RunConfig { corrections, ..RunConfig::default() }).unwrap();

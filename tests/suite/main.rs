@@ -1,9 +1,12 @@
 //! The suite: the built program and the library with real plugins, as a user runs them.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod analyses;
 mod bad_input;
 mod cli;
 mod datasets;
+mod dtypes;
+mod functions;
 mod handover;
 mod headings;
 mod hostile;
@@ -15,4 +18,5 @@ mod runs;
 mod samples;
 mod sparse;
 mod tidy;
+mod vector_files;
 mod vectors;

@@ -1,23 +1,18 @@
 //! Reference vectors: every case of a UDF that lthost has, for several plans, and for 1, 2 and 3 workers.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use lthost::{
-    correction::Corrections,
-    dataset::{self, Dataset, DatasetOptions},
+    dataset::Dataset,
     plugin::{Argument, Engine, Limits, Plugin},
     results::ResultBuffer,
-    run::{Outcome, Pool, RunConfig, RunError, UdfSpec},
-    shape::{Array, Dtype, DtypeKind, npy},
+    run::{Outcome, RunError},
+    shape::{Array, Dtype, DtypeKind},
 };
 use lthost_tests::wasm;
 use serde_json::Value as Json;
+
+use crate::vector_files::{Job, Vectors, check_numbers, parts, tolerance};
 
 /// LiberTEM's UDFs and the plugins that stand for them.
 const PLUGINS: [(&str, &str); 13] = [
@@ -36,9 +31,9 @@ const PLUGINS: [(&str, &str); 13] = [
     ("NoOpUDF", "guest_noop"),
 ];
 
-/// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which library
-/// multiplies.
-const PYTHONS_OWN: [&str; 4] = ["factory", "sparse_factory", "use_sparse", "use_numba"];
+/// Parameters that are a construct of Python's and change no number: how a list of masks is passed, which compiler
+/// is used.
+const PYTHONS_OWN: [&str; 3] = ["factory", "sparse_factory", "use_numba"];
 /// Where lthost differs on purpose: LiberTEM's centre of mass counts frames that were never in the file, as frames
 /// without shift, when it fits and subtracts the mean shift or a plane. lthost leaves them out, so all that derives from
 /// the fit differs; what is measured in the frames agrees.
@@ -110,49 +105,28 @@ fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
 }
 
 fn check_case(vectors: &Vectors, plugin: &Plugin, case: &Json) -> Result<(), String> {
-    let dataset = Arc::new(vectors.dataset(case)?);
+    let dataset = vectors.dataset(case)?;
     let own = case["num_partitions"].as_u64();
     let roi = case["roi"].as_str().map(|name| vectors.aux(name));
-    let arguments = vectors.arguments(&case["params"]);
+    let arguments = arguments(vectors, &case["params"]);
     let corrections = vectors.corrections(&case["corrections"], &dataset)?;
     let mut plans = vec![(own, 512 << 10)];
     // The quick subset goes through all of them, the others through two besides their own.
     plans.extend(if case["core"] == true { &PLANS[..] } else { &PLANS[2..] });
-    for (partitions, tile_bytes) in plans {
-        let run_with = |workers| {
-            let config = RunConfig {
-                partitions,
-                tile_bytes,
-                roi: roi.clone(),
-                corrections: corrections.clone(),
-                ..RunConfig::default()
-            };
-            let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: arguments.clone() };
-            Pool::new(workers)?.run(&dataset, &[spec], &config)
-        };
-        let plan = format!("{partitions:?} partitions, {tile_bytes} byte tiles");
-        let one = run_with(1);
-        check_outcome(vectors, case, &dataset, &one).map_err(|what| format!("{plan}: {what}"))?;
-        let Ok(one) = one else { continue };
-        for workers in [2, 3] {
-            let other = run_with(workers).map_err(|error| format!("{plan}, {workers} workers: {error}"))?;
-            if !same_bits(&one, &other) {
-                return Err(format!("{plan}: {workers} workers give other bits than 1"));
-            }
-        }
-    }
-    Ok(())
+    let job = Job { dataset: &dataset, plugin, arguments, roi, corrections };
+    job.check_plans(&plans, &[1, 2, 3], |outcome| check_outcome(vectors, case, &dataset, outcome))
 }
 
-fn same_bits(a: &Outcome, b: &Outcome) -> bool {
-    let results = |outcome: &Outcome| -> Vec<_> {
-        outcome.udfs[0]
-            .results
-            .iter()
-            .map(|result| (result.name.clone(), result.data.clone(), result.mask.clone()))
-            .collect()
-    };
-    results(a) == results(b) && a.damage == b.damage
+fn arguments(vectors: &Vectors, params: &Json) -> Vec<(String, Argument)> {
+    let params = params.as_object().unwrap().iter();
+    params
+        .filter(|(key, _)| !PYTHONS_OWN.contains(&key.as_str()))
+        .map(|(key, value)| match key.as_str() {
+            "shifts_aux" => ("shifts".to_owned(), Argument::Array(vectors.aux(value.as_str().unwrap()))),
+            "masks" => ("factors".to_owned(), Argument::Array(vectors.aux(value.as_str().unwrap()))),
+            _ => (key.clone(), Argument::Json(value.clone())),
+        })
+        .collect()
 }
 
 fn check_outcome(
@@ -219,7 +193,7 @@ fn check_array(result: &ResultBuffer, expected: &Array, output: &Json, noise: f6
         let same = result.dtype == expected.dtype && result.data == expected.data;
         return if same { Ok(()) } else { Err(format!("{} differs from {}", result.dtype, expected.dtype)) };
     }
-    let (mut rtol, mut atol) = (output["rtol"].as_f64().unwrap(), output["atol"].as_f64().unwrap());
+    let (mut rtol, mut atol) = tolerance(output);
     if result.dtype != expected.dtype {
         // LiberTEM gives some centre-of-mass results in double precision that it declares in single: these are compared
         // as precisely as the vectors compare the same results where LiberTEM keeps to its declaration.
@@ -231,99 +205,5 @@ fn check_array(result: &ResultBuffer, expected: &Array, output: &Json, noise: f6
         atol *= 1e5;
     }
     atol = atol.max(noise);
-    for (i, (got, want)) in parts(result.dtype, &result.data).zip(parts(expected.dtype, &expected.data)).enumerate() {
-        #[expect(clippy::float_cmp, reason = "infinities are equal, and have no distance")]
-        let close = got == want || (got.is_nan() && want.is_nan()) || (got - want).abs() <= atol + rtol * want.abs();
-        if !close {
-            return Err(format!("element {i} is {got}, expected {want} within {rtol} and {atol}"));
-        }
-    }
-    Ok(())
-}
-
-/// Real numbers; of complex ones real and imaginary parts in turn.
-fn parts(dtype: Dtype, data: &[u8]) -> Box<dyn Iterator<Item = f64> + '_> {
-    match dtype {
-        Dtype::F32 | Dtype::C64 => {
-            Box::new(data.chunks_exact(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))))
-        }
-        Dtype::F64 | Dtype::C128 => {
-            Box::new(data.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())))
-        }
-        other => panic!("{other} is not compared like this"),
-    }
-}
-
-/// The folder with the vectors.
-struct Vectors {
-    dir: PathBuf,
-    index: Json,
-    /// Members of the `.npz` files, by file and key.
-    arrays: HashMap<(String, String), Array>,
-}
-
-impl Vectors {
-    fn open() -> Self {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
-        let index = serde_json::from_reader(File::open(dir.join("index.json")).unwrap()).unwrap();
-        let mut arrays = HashMap::new();
-        for entry in dir.join("expected").read_dir().unwrap() {
-            let path = entry.unwrap().path();
-            let file = format!("expected/{}", path.file_name().unwrap().to_string_lossy());
-            let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
-            for i in 0..archive.len() {
-                let mut member = archive.by_index(i).unwrap();
-                let key = member.name().trim_end_matches(".npy").to_owned();
-                let mut bytes = Vec::new();
-                member.read_to_end(&mut bytes).unwrap();
-                arrays.insert((file.clone(), key), npy::parse(&bytes).unwrap());
-            }
-        }
-        Self { dir, index, arrays }
-    }
-
-    fn dataset(&self, case: &Json) -> Result<Dataset, String> {
-        let data = &self.index["data"][case["data"].as_str().unwrap()];
-        let options = DatasetOptions {
-            format: Some("raw".to_owned()),
-            nav_shape: Some(extents(&case["nav_shape"])),
-            sig_shape: Some(extents(&case["sig_shape"])),
-            dtype: Some(Dtype::parse_with_order(data["dtype"].as_str().unwrap()).unwrap()),
-            sync_offset: case["sync_offset"].as_i64().unwrap(),
-            ..DatasetOptions::default()
-        };
-        dataset::open(&self.dir.join(data["file"].as_str().unwrap()), &options).map_err(|error| error.to_string())
-    }
-
-    fn aux(&self, name: &str) -> Array {
-        npy::read(&self.dir.join(self.index["aux"][name]["file"].as_str().unwrap())).unwrap()
-    }
-
-    fn arguments(&self, params: &Json) -> Vec<(String, Argument)> {
-        let params = params.as_object().unwrap().iter();
-        params
-            .filter(|(key, _)| !PYTHONS_OWN.contains(&key.as_str()))
-            .map(|(key, value)| match key.as_str() {
-                "shifts_aux" => ("shifts".to_owned(), Argument::Array(self.aux(value.as_str().unwrap()))),
-                "masks" => ("factors".to_owned(), Argument::Array(self.aux(value.as_str().unwrap()))),
-                _ => (key.clone(), Argument::Json(value.clone())),
-            })
-            .collect()
-    }
-
-    fn corrections(&self, json: &Json, dataset: &Dataset) -> Result<Corrections, String> {
-        let array = |key: &str| json[key].as_str().map(|name| self.aux(name));
-        let (dark, gain, excluded) = (array("dark"), array("gain"), array("excluded_pixels"));
-        Corrections::new(dataset.sig(), dark.as_ref(), gain.as_ref(), excluded.as_ref())
-            .map_err(|error| error.to_string())
-    }
-
-    fn expected(&self, output: &Json) -> Array {
-        let key = |name: &str| output[name].as_str().unwrap().to_owned();
-        self.arrays[&(key("file"), key("key"))].clone()
-    }
-}
-
-fn extents(json: &Json) -> Vec<u64> {
-    json.as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap()).collect()
+    check_numbers(parts(result.dtype, &result.data), parts(expected.dtype, &expected.data), (rtol, atol))
 }

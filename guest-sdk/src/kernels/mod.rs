@@ -13,6 +13,7 @@ mod dot;
 mod frames;
 pub(crate) mod logs;
 mod moments;
+mod sparse;
 mod sum;
 
 pub use convert::convert;
@@ -20,6 +21,7 @@ pub use dot::{Stack, add_dots, dot};
 pub use frames::{add_frames, maximum, minimum};
 pub use logs::add_logs;
 pub use moments::add_moments;
+pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum};
 
 /// Pixels in a turn of a loop.

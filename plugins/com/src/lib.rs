@@ -3,13 +3,14 @@
 //!
 //! Three masks over a disk or a ring give the sum, and the sums weighted by y and by x (`raw_mask_result`, for the
 //! UDF alone). All that the user sees derives from them in `results`: the centre of mass, its shift from where the beam
-//! would be, and the field that follows from it (`field.rs` does the mathematics).
+//! would be, and the field that follows from it ([`lthost_guest_sdk::field`] does the mathematics).
 #![expect(clippy::cast_precision_loss, reason = "no scan and no detector has 2^53 places")]
 
-mod field;
-
-use field::{Number, Orientation, Plane, Vector};
-use lthost_guest_sdk::prelude::*;
+use lthost_guest_sdk::{
+    field::{self, Number, Orientation, Plane, Vector},
+    masks::{self, Edge},
+    prelude::*,
+};
 
 export_udf!(Com);
 
@@ -151,10 +152,9 @@ impl Com {
         for ((&frame, &value), _) in frames.iter().zip(field).zip(valid).filter(|(_, is_valid)| **is_valid) {
             whole[frame] = value;
         }
-        let slope = |component, axis| field::slope(&whole, self.nav_shape, component, axis);
-        let (y_along_y, x_along_x, y_along_x, x_along_y) = (slope(0, 0), slope(1, 1), slope(0, 1), slope(1, 0));
-        let divergence: Vec<T> = frames.iter().map(|&frame| y_along_y[frame] + x_along_x[frame]).collect();
-        let curl: Vec<T> = frames.iter().map(|&frame| y_along_x[frame] - x_along_y[frame]).collect();
+        let of_frames = |slopes: Vec<T>| -> Vec<T> { frames.iter().map(|&frame| slopes[frame]).collect() };
+        let divergence = of_frames(field::divergence(&whole, self.nav_shape));
+        let curl = of_frames(field::curl(&whole, self.nav_shape));
         out.put("divergence", &divergence)?;
         out.put("curl", &curl)
     }
@@ -231,16 +231,14 @@ fn masks(meta: &Meta, sig_shape: [usize; 2], centre: Vector<f64>, ri: f64, r: f6
     if !(0.0 <= ri && ri < r) {
         return Err(Error::parameter("ri", format!("a radius from 0 to less than `r`, which is {r}"), ri));
     }
-    let [height, width] = sig_shape;
-    let mut masks = [(); 3].map(|()| Vec::with_capacity(height * width));
-    for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y as f64, x as f64))) {
-        let distance_sqr = (y - centre[0]).powi(2) + (x - centre[1]).powi(2);
-        let is_inside = distance_sqr <= r * r && (ri == 0.0 || distance_sqr > ri * ri);
-        for (mask, weight) in masks.iter_mut().zip([1.0, y, x]) {
-            mask.push(if is_inside { weight } else { 0.0 });
-        }
-    }
-    let masks = Array::new(&[3, height, width], &masks.concat())?;
+    let shape = if ri == 0.0 {
+        masks::disk(sig_shape, centre, r, Edge::Sharp)
+    } else {
+        masks::ring(sig_shape, centre, [ri, r], Edge::Sharp)
+    };
+    let times = |coordinate: Vec<f64>| shape.iter().zip(coordinate).map(|(weight, at)| weight * at).collect::<Vec<_>>();
+    let (y, x) = (times(masks::gradient_y(sig_shape)), times(masks::gradient_x(sig_shape)));
+    let masks = Array::new(&[3, sig_shape[0], sig_shape[1]], &[shape, y, x].concat())?;
     Ok(masks.converted(meta.input_dtype(&Preferences::default())))
 }
 

@@ -3,14 +3,23 @@
 //! Entry `k` of a frame is the sum over all pixels of pixel times mask `k`. A tile holds some pixels of a frame, and
 //! adds their share. Masks may have any dtype, complex ones are not conjugated.
 //!
+//! Masks are given as an array, `factors`, or computed from a `shape`. Radial Fourier analysis is the shape
+//! `radial_fourier`: entry `(bin, order)` is the sum over ring `bin`, from the innermost, of pixel times
+//! `exp(i * order * angle)`, where the angle runs from x towards y; order 0 is the sum over the ring.
+//!
 //! The UDF asks for tiles in the dtype of the result, so that pixels and masks meet as the same type. Complex masks on
-//! real data are taken as two real masks each, which is half the work.
+//! real data are taken as two real masks each, which is half the work. Of masks that are mostly zero only the rest is
+//! multiplied.
 //!
 //! Masks may be moved, all by the same distance or for each frame by its own: then whole frames are asked for, and each
 //! is moved the other way.
 
+mod factors;
+mod given;
+mod shape;
 mod shift;
 
+use factors::Factors;
 use lthost_guest_sdk::prelude::*;
 use shift::{Shifts, moved};
 
@@ -18,26 +27,25 @@ export_udf!(Masks);
 
 /// The products with masks.
 pub struct Masks {
-    /// How many there are.
-    count: usize,
-    /// Pixels of a frame and so of each mask.
-    sig_size: usize,
+    /// Axes of an entry: the number of masks, or bins and orders.
+    extra: Vec<usize>,
     /// What the result is.
     dtype: Dtype,
     /// The masks in the dtype of the tiles. Complex masks on real data are two masks each: real and imaginary part.
-    factors: Array,
+    factors: Factors,
     shifts: Shifts,
     sig_shape: Vec<usize>,
 }
 
 impl Udf for Masks {
     fn manifest() -> Manifest {
-        let factors = Parameter::array("factors", &[Axis::Any, Axis::Sig]).required();
+        let factors = Parameter::array("factors", &[Axis::Any, Axis::Sig]);
         let mask_count = Parameter::integer("mask_count").minimum(1.0);
         let preferred_dtype = Parameter::dtype("preferred_dtype").default(Dtype::F32);
-        manifest!("masks", "Products of each frame with masks")
-            .parameter(factors.doc("stack of masks, shape (n_masks, ...sig)"))
-            .parameter(mask_count.doc("number of masks, checked against the stack"))
+        let manifest = manifest!("masks", "Products of each frame with masks")
+            .parameter(factors.doc("stack of masks, shape (n_masks, ...sig); instead of `shape`"));
+        shape::declare(manifest)
+            .parameter(mask_count.doc("number of masks, checked against what is given"))
             .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
             .parameter(
                 Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
@@ -45,22 +53,29 @@ impl Udf for Masks {
                 ),
             )
             .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
+            .parameter(factors::use_sparse())
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
-        let factors: Array = params.get("factors")?;
-        let count = check_shape(&factors, params.get("mask_count")?, meta)?;
-        let mask_dtype = params.get::<Option<Dtype>>("mask_dtype")?.unwrap_or(factors.dtype());
-        if factors.dtype().is_complex() && !mask_dtype.is_complex() {
+        let masks = masks(params, meta)?;
+        let extra = masks.shape()[..masks.shape().len() - meta.sig_shape.len()].to_vec();
+        let n_masks: usize = extra.iter().product();
+        let masks = masks.reshaped(&[&[n_masks], meta.sig_shape.as_slice()].concat())?;
+        check_count(params.get("mask_count")?, n_masks)?;
+        let mask_dtype = params.get::<Option<Dtype>>("mask_dtype")?.unwrap_or(masks.dtype());
+        if masks.dtype().is_complex() && !mask_dtype.is_complex() {
             return Err(Error::parameter("mask_dtype", "a complex dtype, as the masks are complex", mask_dtype));
         }
         let input = meta.input_dtype(&Preferences::at_least(params.get("preferred_dtype")?));
         let dtype = input.promote(mask_dtype);
-        let factors = factors.converted(mask_dtype);
-        let factors =
-            if input.is_complex() { factors.converted(dtype) } else { split(&factors)?.converted(dtype.part()) };
+        let masks = converted(masks, mask_dtype);
+        // A number that is finite may be infinite in a smaller dtype.
+        given::check_finite(&masks)?;
+        let masks = if input.is_complex() { masks } else { split(masks)? };
+        let masks = converted(masks, if input.is_complex() { dtype } else { dtype.part() });
+        let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
-        Ok(Self { count, sig_size: meta.sig_size(), dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
+        Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
     }
 
     fn preferences(&self) -> Preferences {
@@ -69,8 +84,8 @@ impl Udf for Masks {
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
-        let intensity = Buffer::nav("intensity", self.dtype).extra(&[self.count]);
-        Ok(vec![intensity.unit("counts").doc("sum of pixel times mask, for each mask")])
+        let intensity = Buffer::nav("intensity", self.dtype).extra(&self.extra);
+        Ok(vec![intensity.unit("counts").doc("sum of pixel times mask, for each mask; (bin, order) of radial_fourier")])
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
@@ -80,56 +95,68 @@ impl Udf for Masks {
 
 impl Masks {
     fn add<T: Element>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
-        let masks = self.factors.as_slice::<T>().ok_or_else(|| Error::new("tiles and masks differ in dtype"))?;
-        let stack = kernels::Stack { masks, mask_len: self.sig_size, start: tile.sig_start() };
         let mut intensity = out.nav_parts("intensity", tile)?;
         if self.shifts.is_none() {
-            kernels::add_dots(&mut intensity, pixels, tile.block_len(), stack);
-            return Ok(());
+            return self.factors.add_products(&mut intensity, pixels, tile.block_len(), tile.sig_start());
         }
         let shape = [self.sig_shape[0], self.sig_shape[1]];
-        let n_masks = masks.len() / self.sig_size;
-        let mut seen = vec![T::ZERO; self.sig_size];
+        let sig_size = shape[0] * shape[1];
+        let mut seen = vec![T::ZERO; sig_size];
         let frames = tile.rows(pixels).zip(self.shifts.of("shifts", tile)?);
-        for ((frame, shift), intensity) in frames.zip(intensity.chunks_exact_mut(n_masks)) {
+        for ((frame, shift), intensity) in frames.zip(intensity.chunks_exact_mut(self.factors.n_masks())) {
             moved(frame, shape, shift, &mut seen);
-            kernels::add_dots(intensity, &seen, self.sig_size, stack);
+            self.factors.add_products(intensity, &seen, sig_size, 0)?;
         }
         Ok(())
     }
 }
 
-/// The number of masks, if they fit the data set.
-fn check_shape(factors: &Array, mask_count: Option<i64>, meta: &Meta) -> Result<usize> {
-    let given = || format!("shape {:?}", factors.shape());
-    let Some((&n_masks, sig_shape)) = factors.shape().split_first() else {
-        return Err(Error::parameter("factors", "a stack of masks", given()));
-    };
-    if sig_shape != meta.sig_shape || n_masks == 0 {
-        let expected = format!("one or more masks of shape {:?}, like the frames", meta.sig_shape);
-        return Err(Error::parameter("factors", expected, given()));
-    }
-    match mask_count {
-        Some(count) if usize::try_from(count) != Ok(n_masks) => {
-            Err(Error::parameter("mask_count", format!("{n_masks}, the number of masks"), count))
+/// The masks as given or computed, with the axes of an entry before those of a frame.
+fn masks(params: &Params, meta: &Meta) -> Result<Array> {
+    let (given, shape) = (params.get::<Option<Array>>("factors")?, params.get::<Option<String>>("shape")?);
+    shape::check_parameters(params, shape.as_deref())?;
+    match (given, shape) {
+        (Some(factors), None) => {
+            given::check_shape(&factors, meta)?;
+            given::check_finite(&factors)?;
+            Ok(factors)
         }
-        _ => Ok(n_masks),
+        (None, Some(shape)) => shape::computed(&shape, params, meta),
+        (Some(_), Some(_)) => Err(Error::new("parameters `factors` and `shape`: give one of them, not both")),
+        (None, None) => Err(Error::new(
+            "parameters `factors` and `shape`: give one of them, a stack of masks or the shape of computed ones",
+        )),
     }
 }
 
-/// Complex masks as a real and an imaginary one each, real masks as they are.
-fn split(factors: &Array) -> Result<Array> {
-    if !factors.dtype().is_complex() {
-        return Ok(factors.clone());
+fn check_count(expected: Option<i64>, n_masks: usize) -> Result<()> {
+    match expected {
+        Some(count) if usize::try_from(count) != Ok(n_masks) => {
+            Err(Error::parameter("mask_count", format!("{n_masks}, the number of masks"), count))
+        }
+        _ => Ok(()),
     }
-    let n_masks = factors.shape()[0];
-    let masks = factors.to_vec::<Complex<f64>>();
-    let mut parts = Vec::with_capacity(2 * masks.len());
-    for mask in masks.chunks_exact(masks.len() / n_masks) {
-        parts.extend(mask.iter().map(|factor| factor.re));
-        parts.extend(mask.iter().map(|factor| factor.im));
+}
+
+/// In `dtype`; without a copy where they are.
+fn converted(masks: Array, dtype: Dtype) -> Array {
+    if masks.dtype() == dtype { masks } else { masks.converted(dtype) }
+}
+
+/// Complex masks as a real and an imaginary one each, real masks as they are: shape `(n_real_masks, mask_len)`.
+fn split(masks: Array) -> Result<Array> {
+    fn planes<T: Float<Part = T>>(parts: &[T], mask_len: usize) -> Vec<T> {
+        let planes = parts.chunks_exact(2 * mask_len).flat_map(|mask| [mask, &mask[1..]]);
+        planes.flat_map(|parts| parts.iter().step_by(2).copied()).collect()
     }
-    Array::new(&[2 * n_masks, masks.len() / n_masks], &parts)
+    let n_masks = masks.shape()[0];
+    let mask_len = masks.numbers().len() / n_masks;
+    let shape = [2 * n_masks, mask_len];
+    match masks.numbers() {
+        Numbers::C64(numbers) => Array::new(&shape, &planes(Float::parts(numbers), mask_len)),
+        Numbers::C128(numbers) => Array::new(&shape, &planes(Float::parts(numbers), mask_len)),
+        _ => Ok(masks),
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +213,38 @@ mod tests {
         assert_eq!(results.get::<f32>("intensity"), [3.0, 30.0]);
         let results = scan(&corner).aux("shifts", &[2, 2], &[0.0, 1.9, 5.0, 0.0]).run::<Masks>().unwrap();
         assert_eq!(results.get::<f32>("intensity"), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn sparse_masks_give_what_dense_ones_give() {
+        let zero = Complex::new(0.0_f32, 0.0);
+        let one = [Complex::new(0.0, 1.0), zero, zero, Complex::new(0.5, 0.0), zero, zero, zero, zero];
+        for use_sparse in [false, true] {
+            let sparse = || scan(&one).param("use_sparse", use_sparse);
+            let results = sparse().tiles(1, 2).run::<Masks>().unwrap();
+            let expected = [Complex::new(2.0, 1.0), zero, Complex::new(20.0, 10.0), zero];
+            assert_eq!(results.get::<Complex<f32>>("intensity"), expected);
+            let results = sparse().aux("shifts", &[2, 2], &[0.0, 1.0, 0.0, 0.0]).run::<Masks>().unwrap();
+            let moved = [Complex::new(0.0, 2.0), zero, Complex::new(20.0, 10.0), zero];
+            assert_eq!(results.get::<Complex<f32>>("intensity"), moved);
+        }
+    }
+
+    #[test]
+    fn masks_are_given_or_computed() {
+        let message = |scan: Scan| scan.run::<Masks>().unwrap_err().to_string();
+        let both = message(scan(&[1.0_f32; 4]).param("shape", "disk"));
+        assert_eq!(both, "parameters `factors` and `shape`: give one of them, not both");
+        let neither = message(Scan::new(&[1], &[2, 2], &[0_u8; 4]));
+        assert!(neither.starts_with("parameters `factors` and `shape`: give one of them, a stack"));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused() {
+        let message = |scan: Scan| scan.run::<Masks>().unwrap_err().to_string();
+        let expected = "parameter `factors`: expected finite numbers, given inf at mask 0, pixel (1, 0)";
+        assert_eq!(message(scan(&[0.0, 0.0, f64::INFINITY, 0.0])), expected);
+        assert_eq!(message(scan(&[0.0, 0.0, 1e300, 0.0]).param("mask_dtype", Dtype::F32)), expected);
     }
 
     #[test]

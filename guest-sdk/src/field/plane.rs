@@ -1,52 +1,13 @@
-//! From shifts of the centre of mass to a field: rotation, regression, divergence and curl.
-//!
-//! A field is two numbers per place of the scan, `(y, x)`, over the whole nav plane; places without data are NaN.
+//! Regression: the mean of a field, or the plane that comes closest to it.
 
-use lthost_guest_sdk::prelude::*;
-
-/// `(y, x)` of one place.
-pub(crate) type Vector<T> = [T; 2];
-
-/// What shifts and fields are made of: `f64`, or `Complex<f64>` for complex data.
-pub(crate) trait Number: Float {
-    /// The square root.
-    fn root(self) -> Self;
-}
-
-impl Number for f64 {
-    fn root(self) -> Self {
-        self.sqrt()
-    }
-}
-
-impl Number for Complex<f64> {
-    fn root(self) -> Self {
-        self.sqrt()
-    }
-}
-
-/// How the axes of the detector lie in the plane of the scan.
-pub(crate) struct Orientation {
-    /// Rotation of the scan against the detector.
-    pub(crate) degrees: f64,
-    /// Whether the detector's y axis points the other way.
-    pub(crate) flip_y: bool,
-}
-
-impl Orientation {
-    /// Turns a shift on the detector into the coordinates of the scan.
-    pub(crate) fn apply<T: Number>(&self, [y, x]: Vector<T>) -> Vector<T> {
-        let (sin, cos) = self.degrees.to_radians().sin_cos();
-        let y = scaled(y, if self.flip_y { -1.0 } else { 1.0 });
-        [scaled(y, cos) + scaled(x, sin), scaled(x, cos) - scaled(y, sin)]
-    }
-}
+use super::{Number, Vector};
 
 /// A plane in each of y and x: constant, slope along the scan's y, slope along its x.
-pub(crate) type Plane = [Vector<f64>; 3];
+pub type Plane = [Vector<f64>; 3];
 
 /// The mean of the places with data.
-pub(crate) fn mean(places: &[Vector<f64>]) -> Plane {
+#[expect(clippy::cast_precision_loss, reason = "no scan has 2^53 places")]
+pub fn mean(places: &[Vector<f64>]) -> Plane {
     let n_places = places.len().max(1) as f64;
     let sum = places.iter().fold([0.0; 2], |sum, place| [sum[0] + place[0], sum[1] + place[1]]);
     [sum.map(|sum| sum / n_places), [0.0; 2], [0.0; 2]]
@@ -54,7 +15,7 @@ pub(crate) fn mean(places: &[Vector<f64>]) -> Plane {
 
 /// The plane that comes closest to the field, by least squares over places `(y, x)` with data. Where these do not
 /// determine a plane it is the one with the smallest coefficients.
-pub(crate) fn closest_plane(at: &[Vector<f64>], field: &[Vector<f64>]) -> Plane {
+pub fn closest_plane(at: &[Vector<f64>], field: &[Vector<f64>]) -> Plane {
     let mut normal = [[0.0; 3]; 3];
     let mut right = [[0.0; 2]; 3];
     for (&[y, x], value) in at.iter().zip(field) {
@@ -103,53 +64,19 @@ fn eigen(mut a: [[f64; 3]; 3]) -> ([f64; 3], [[f64; 3]; 3]) {
 }
 
 /// Takes `plane` away from the field at place `(y, x)`.
-pub(crate) fn subtract<T: Number>(value: Vector<T>, [y, x]: Vector<f64>, plane: &Plane) -> Vector<T> {
+pub fn subtract<T: Number>(value: Vector<T>, [y, x]: Vector<f64>, plane: &Plane) -> Vector<T> {
     std::array::from_fn(|axis| {
         let height = plane[0][axis] + plane[1][axis] * y + plane[2][axis] * x;
         value[axis] - T::from_f64(height)
     })
 }
 
-/// `sqrt(y² + x²)`.
-pub(crate) fn magnitude<T: Number>([y, x]: Vector<T>) -> T {
-    (y * y + x * x).root()
-}
-
-/// The slope of `component` (0 for y, 1 for x) of a field of `(ny, nx)` places along `axis`: half the difference of the
-/// neighbours, at the rim the difference to the only one. NaN where the scan is one place wide.
-pub(crate) fn slope<T: Number>(field: &[Vector<T>], nav_shape: [usize; 2], component: usize, axis: usize) -> Vec<T> {
-    let extent = nav_shape[axis];
-    let stride = if axis == 0 { nav_shape[1] } else { 1 };
-    let value = |place: usize| field[place][component];
-    (0..field.len())
-        .map(|place| match place / stride % extent {
-            _ if extent < 2 => T::from_f64(f64::NAN),
-            0 => value(place + stride) - value(place),
-            at if at == extent - 1 => value(place) - value(place - stride),
-            _ => scaled(value(place + stride) - value(place - stride), 0.5),
-        })
-        .collect()
-}
-
-fn scaled<T: Number>(number: T, factor: f64) -> T {
-    number * T::from_f64(factor)
-}
-
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-12
-    }
-
-    #[test]
-    fn a_quarter_turn_and_a_flip() {
-        let turned = Orientation { degrees: 90.0, flip_y: false }.apply([1.0, 2.0]);
-        assert!(close(turned[0], 2.0) && close(turned[1], -1.0));
-        let flipped = Orientation { degrees: 0.0, flip_y: true }.apply([1.0, 2.0]);
-        assert_eq!(flipped, [-1.0, 2.0]);
     }
 
     #[test]
@@ -167,13 +94,5 @@ mod tests {
         let plane = closest_plane(&[[2.0, 2.0]], &[[18.0, 0.0]]);
         assert!(close(plane[0][0], 2.0) && close(plane[1][0], 4.0) && close(plane[2][0], 4.0), "{plane:?}");
         assert_eq!(closest_plane(&[], &[]), [[0.0; 2]; 3]);
-    }
-
-    #[test]
-    fn slopes_at_the_rim_have_one_neighbour() {
-        let field = [[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]];
-        assert_eq!(slope(&field, [1, 3], 0, 1), [1.0, 2.0, 3.0]);
-        assert_eq!(slope(&field, [3, 1], 0, 0), [1.0, 2.0, 3.0]);
-        assert!(slope(&field, [1, 3], 0, 0).iter().all(|slope| slope.is_nan()), "one place wide");
     }
 }
