@@ -84,7 +84,7 @@ fn tiles_and_results_have_the_dtypes_of_the_table() {
         let picked = run(pick, &RunConfig { corrections, ..RunConfig::default() }).unwrap();
         assert_eq!(picked.input_dtype, parsed(&row["corrections_input_dtype_pick"]), "corrected {dtype}");
     }
-    assert_eq!(n_checked, 15 * 16);
+    assert_eq!(n_checked, 16 * 16);
 }
 
 fn check(expected: &Json, column: &str, outcome: Result<UdfOutcome, RunError>) -> Result<(), String> {

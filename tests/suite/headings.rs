@@ -1,8 +1,10 @@
 //! A test for each heading of the peer's table of contents that is about writing a UDF, with its name. Each runs plugins
 //! through the built program. `guests/probe` tells what a UDF is told.
 
+use std::fs;
+
 use lthost::shape::{Array, Dtype};
-use lthost_tests::{counts, save};
+use lthost_tests::{counts, root, save};
 
 use crate::{
     program::{Ended, Folder, SCAN},
@@ -41,6 +43,9 @@ fn numbers(array: &Array) -> Vec<f64> {
     words.map(number).collect()
 }
 
+/// Headings that are about words, or about nothing that could be run.
+const WITHOUT_TEST: [&str; 2] = ["The data, and their words", "What else there is"];
+
 /// A scan of frames that are large enough to be split.
 const TALL: [u64; 4] = [4, 5, 60, 7];
 
@@ -53,6 +58,19 @@ fn tall() -> Folder {
 
 fn scan() -> Scan {
     Scan::new(&counts(&SCAN))
+}
+
+#[test]
+fn every_heading_has_its_test() {
+    let page = fs::read_to_string(root().join("wit/README.md")).unwrap();
+    let here = include_str!("headings.rs");
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    for heading in headings.iter().filter(|heading| !WITHOUT_TEST.contains(heading)) {
+        let name: String =
+            heading.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+        assert!(here.contains(&format!("fn {name}() {{")), "no test `{name}` for the heading `{heading}`");
+    }
+    assert!(headings.len() > 20, "{headings:?}");
 }
 
 #[test]
@@ -89,6 +107,16 @@ fn tiled_processing() {
     assert_eq!(folder.result("out/probe/sum.npy").dtype, Dtype::F32);
     assert_eq!(folder.result("out/other/sum.npy").dtype, Dtype::F64);
     // However it is cut, the sums are the same.
+    assert_eq!(seen(&folder, "sum"), Scan::new(&counts(&TALL)).sumsig(0.0));
+}
+
+#[test]
+fn frame_processing() {
+    let folder = tall();
+    probe(&folder, &["-p", "by=frame", "--tile-bytes", "4096"]);
+    // Whole frames, two to a tile: the loop over them is the plugin's.
+    assert_eq!(seen(&folder, "rows"), [60.0; 20]);
+    assert_eq!(seen(&folder, "depth")[..5], [2.0, 2.0, 2.0, 2.0, 1.0]);
     assert_eq!(seen(&folder, "sum"), Scan::new(&counts(&TALL)).sumsig(0.0));
 }
 
@@ -261,6 +289,27 @@ fn sparse_arrays() {
     run(&folder, &["--plugin", "sparse=guest_csr_sum", "--plugin", "sumsig", "--plugin", "sum"]);
     assert_eq!(folder.result("out/sparse/frames.npy").data, folder.result("out/sumsig/intensity.npy").data);
     assert_eq!(folder.result("out/sparse/pixels.npy").data, folder.result("out/sum/intensity.npy").data);
+}
+
+#[test]
+fn cupy_support() {
+    // There is none: who asks for data that stay in the host is told so before anything runs.
+    let folder = Folder::new();
+    let args = ["run", "--dataset", "scan.npy", "--plugin", "hostile_raw", "-p", "lie=in-host"];
+    folder.lthost(&args).fails(1, &["plugin `raw`, `preferences`: wants its tiles as InHost"]);
+}
+
+#[test]
+fn auto_udf() {
+    let folder = Folder::new();
+    // A function of a frame is a whole UDF: shape and dtype of its result are found by running it on a frame of ones.
+    run(&folder, &["--plugin", "rows=guest_auto", "-p", "f=sum_axis-1", "--plugin", "at=guest_auto", "-p", "f=argmax"]);
+    let rows = folder.result("out/rows/result.npy");
+    assert_eq!((rows.dtype, rows.shape.axes()), (Dtype::F32, &SCAN[..3]));
+    let sums: Vec<f64> = numbers(&counts(&SCAN)).chunks_exact(7).map(|row| row.iter().sum()).collect();
+    assert_eq!(numbers(&rows), sums);
+    let at = folder.result("out/at/result.npy");
+    assert_eq!((at.dtype, at.shape.axes()), (Dtype::I64, &SCAN[..2]));
 }
 
 #[test]

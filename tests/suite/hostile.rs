@@ -266,6 +266,7 @@ fn nothing_is_emitted_outside_of_its_phase() {
         ("preprocess-result-only", "`preprocess`: emitted buffer `total`, which this function may not emit"),
         ("preprocess-part", "`preprocess`: emitted 1 of the 42 elements of buffer `pixels`"),
         ("merge-all-emits-nothing", "`merge-all`: emitted 0 of the 42 elements of buffer `pixels`"),
+        ("merge-all-emits-more", "`merge-all`: emitted elements 0..84 of buffer `pixels`, which has 42"),
         ("merge-all-emits-assigned", "`merge-all`: emitted buffer `count`, which this function may not emit"),
         ("results-forget", "`results`: emitted 0 of the 1 elements of buffer `total`"),
         ("results-too-many", "`results`: emitted elements 0..2 of buffer `total`, which has 1"),

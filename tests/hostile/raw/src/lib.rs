@@ -155,6 +155,7 @@ impl GuestUdf for Liar {
                 std::hint::black_box(());
             },
             "merge-all-emits-nothing" => {}
+            "merge-all-emits-more" => emit(PIXELS, 0, &pixels.repeat(2)),
             "merge-all-emits-assigned" => emit(COUNT, 0, &vec![1; self.n_roi_frames]),
             _ => emit(PIXELS, 0, &pixels),
         }
