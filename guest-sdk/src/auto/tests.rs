@@ -143,7 +143,7 @@ fn the_monitor_has_the_last_frame_that_is_there() {
         assert_eq!(last(scan.clone()), [93.0, 102.0]);
         assert_eq!(last(scan.clone().missing(&[4, 5])), [57.0, 66.0]);
         assert_eq!(last(scan.clone().roi(&[true, true, false, false, false, false])), [21.0, 30.0]);
-        assert_eq!(last(scan.missing(&[0, 1, 2, 3, 4, 5])), [0.0, 0.0]);
+        assert!(last(scan.missing(&[0, 1, 2, 3, 4, 5])).iter().all(|number| number.is_nan()));
     }
 }
 

@@ -4,8 +4,8 @@ use std::{fmt::Debug, marker::PhantomData, ops::Range};
 
 use super::{Call, Take, frame::Place};
 use crate::{
-    Array, Buffer, Dtype, Element, Error, Input, Manifest, Merge, Meta, Numbers, Parameter, Params, Partial, Partition,
-    Preferences, Result, Tile, Udf, tile::unravel,
+    Array, Buffer, Dtype, DtypeKind, Element, Error, Input, Manifest, Merge, Meta, Numbers, Parameter, Params, Partial,
+    Partition, Preferences, Result, Tile, Udf, tile::unravel,
 };
 
 const RESULT: &str = "result";
@@ -72,7 +72,8 @@ impl<F: Function> Udf for Auto<F> {
         if self.is_monitored {
             // Partitions merge in order: the last one that has frames stays.
             let monitor = Buffer::single(MONITOR, *dtype).extra(shape).merge(Merge::Assign).by_parts();
-            buffers.push(monitor.doc("what the function returned for the last frame; zeros where there is none"));
+            let none = if dtype.kind() < DtypeKind::Float { 0.0 } else { f64::NAN };
+            buffers.push(monitor.fill(none).doc("what the function returned for the last frame"));
         }
         Ok(buffers)
     }
