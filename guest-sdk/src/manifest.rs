@@ -91,6 +91,7 @@ impl Manifest {
         self
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     /// What a tile of the UDF has: what its preferences ask for, or the smallest portion that it can process.
     pub(crate) fn granularity(&self, preferences: &Preferences) -> Granularity {
         preferences.granularity.unwrap_or(self.finest)

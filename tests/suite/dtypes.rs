@@ -15,8 +15,10 @@ use serde_json::{Value as Json, json};
 /// Axes of the scan that the table was made of.
 const SCAN: [u64; 4] = [2, 3, 8, 8];
 
-/// Columns of the table, the plugins that stand for them, and their parameters.
-fn columns() -> Vec<(&'static str, &'static str, Vec<(String, Argument)>)> {
+/// Column of the table, the plugin that stands for it, and its parameters.
+type Column = (&'static str, &'static str, Vec<(String, Argument)>);
+
+fn columns() -> Vec<Column> {
     let none = Vec::new;
     let json = |given: Json| {
         let given = given.as_object().unwrap().clone().into_iter();

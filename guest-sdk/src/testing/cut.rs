@@ -46,7 +46,8 @@ impl Scan {
         // Whole rows, as many as asked for.
         let rows = preferences.split_rows.map_or(0, |n_rows| n_rows as usize);
         let rows_len = rows * self.sig_shape[1..].iter().product::<usize>();
-        let block_len = if rows_len == 0 { block_len } else { (block_len / rows_len).max(1).saturating_mul(rows_len) };
+        let n_multiples = block_len.checked_div(rows_len);
+        let block_len = n_multiples.map_or(block_len, |n| n.max(1).saturating_mul(rows_len));
         (depth, blocks(&self.sig_shape, block_len))
     }
 

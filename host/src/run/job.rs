@@ -213,7 +213,9 @@ impl Job {
         merger.n_merged += 1;
         self.tell_progress(merger.n_merged, merger.n_frames_done);
         let parked = self.schedule().merged(merger.n_merged);
-        parked.into_iter().for_each(|worker| self.push(worker));
+        for worker in parked {
+            self.push(worker);
+        }
         Ok(())
     }
 

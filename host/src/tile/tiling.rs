@@ -63,7 +63,7 @@ impl Tiling {
         let depth = SPLIT_DEPTH.min(max_depth);
         let rows_px = demand.split_rows.saturating_mul(sig.axes()[1..].iter().product());
         let max_px = budget_px / depth;
-        let max_px = if rows_px == 0 { max_px } else { (max_px / rows_px).max(1).saturating_mul(rows_px) };
+        let max_px = max_px.checked_div(rows_px).map_or(max_px, |n| n.max(1).saturating_mul(rows_px));
         Self { depth, blocks: split(sig, max_px.max(1)) }
     }
 }

@@ -37,7 +37,7 @@ impl Udf for Probe {
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
         if meta.role == Role::Main {
-            log(lthost_guest_sdk::Level::Info, &format!("{meta:?}"));
+            log(lthost_guest_sdk::Level::Info, format!("{meta:?}"));
         }
         let task_size: i64 = params.get("task_size")?;
         #[expect(clippy::cast_precision_loss, reason = "a test asks for few")]
