@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod datasets;
 mod dtypes;
+mod examples;
 mod functions;
 mod handover;
 mod headings;

@@ -105,7 +105,7 @@ fn four_ways_give_the_same() {
     let iterated = start().partials().last().unwrap().unwrap();
     let mut completed = pin!(start().into_future());
     let awaited = block_on(|cx| completed.as_mut().poll(cx)).unwrap();
-    let mut stream = pin!(start().partials());
+    let mut stream = pin!(start().stream());
     let mut streamed = None;
     while let Some(partial) = block_on(|cx| Stream::poll_next(stream.as_mut(), cx)) {
         streamed = Some(partial.unwrap());
@@ -258,7 +258,7 @@ fn a_run_that_is_dropped_ends_soon_and_frees_the_workers() {
     let bench = Bench::new();
     let (dataset, udfs) = (bench.dataset(), bench.sums());
     let pool = Pool::new(1).unwrap();
-    for way in ["run", "iterator", "future", "control"] {
+    for way in ["run", "iterator", "stream", "future", "control"] {
         let run = pool.start(&dataset, &[bench.endless()], &config(2), Observer::default());
         // Until the plugin is in its loop.
         thread::sleep(Duration::from_millis(100));
@@ -266,6 +266,7 @@ fn a_run_that_is_dropped_ends_soon_and_frees_the_workers() {
         match way {
             "run" => drop(run),
             "iterator" => drop(run.partials()),
+            "stream" => drop(run.stream()),
             "future" => drop(run.into_future()),
             _ => {
                 let control = run.control();

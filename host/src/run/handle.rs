@@ -10,26 +10,33 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Observer, Outcome, Pool, RunConfig, RunError, UdfSpec, Update, job::Job, mailbox::Mailbox, source::Source,
+    Observer, Outcome, Pool, RunConfig, RunError, UdfOutcome, UdfSpec, Udfs, Update, job::Job, mailbox::Mailbox,
+    source::Source,
 };
 use crate::{dataset::Dataset, plugin::Cancel};
 
 /// A run that was started by [`Pool::start`]. Dropping it stops the run.
 ///
 /// There are four ways to its results: [`Run::wait`] blocks until they are complete, [`Run::partials`] is an iterator over
-/// partial ones; `.await` and [`Run::partials`] as a `Stream` do the same without blocking, on any executor.
+/// partial ones; `.await` and [`Run::stream`] do the same without blocking, on any executor.
 #[must_use = "a run that is dropped is stopped"]
-pub struct Run(Owner);
+pub struct Run<Results = Vec<UdfOutcome>>(Owner, Shaped<Results>);
 
-/// Partial results of a run, the last one complete: an iterator, and a stream. Dropping it stops the run.
+/// Partial results of a run, the last one complete: an iterator. Dropping it stops the run.
 ///
 /// A partial result is made when one is asked for: who is slow gets fewer and newer ones, and no worker waits.
 #[must_use = "a run that is dropped is stopped"]
-pub struct Partials(Owner);
+pub struct Partials<Results = Vec<UdfOutcome>>(Owner, Shaped<Results>);
+
+/// Partial results of a run, the last one complete: a stream. Dropping it stops the run.
+///
+/// As with [`Partials`], a partial result is made when one is asked for.
+#[must_use = "a run that is dropped is stopped"]
+pub struct PartialStream<Results = Vec<UdfOutcome>>(Owner, Shaped<Results>);
 
 /// The complete results of a run, as a future. Dropping it stops the run.
 #[must_use = "a run that is dropped is stopped"]
-pub struct Completed(Owner);
+pub struct Completed<Results = Vec<UdfOutcome>>(Owner, Shaped<Results>);
 
 /// Steers a run from elsewhere. Cheap to clone; the run goes on without it.
 #[derive(Clone)]
@@ -43,6 +50,9 @@ struct Shared {
     job: OnceLock<Arc<Job>>,
 }
 
+/// Brings results into the shape in which the UDFs were given.
+type Shaped<Results> = fn(Vec<UdfOutcome>) -> Results;
+
 /// Stops the run with whoever owns its results.
 struct Owner(Control);
 
@@ -52,18 +62,18 @@ impl Drop for Owner {
     }
 }
 
-impl Run {
-    pub(super) fn start(
+impl<Results> Run<Results> {
+    pub(super) fn start<U: Udfs<Results = Results>>(
         pool: &Pool,
         dataset: &Arc<Dataset>,
-        udfs: &[UdfSpec],
+        udfs: U,
         config: &RunConfig,
         observer: Observer,
     ) -> Self {
         let shared =
             Shared { cancel: Cancel::default(), mailbox: Arc::default(), pool: pool.clone(), job: OnceLock::new() };
         let control = Control(Arc::new(shared));
-        let (run, dataset, udfs, config) = (control.clone(), Arc::clone(dataset), udfs.to_vec(), config.clone());
+        let (run, dataset, udfs, config) = (control.clone(), Arc::clone(dataset), udfs.into_specs(), config.clone());
         pool.push(move || {
             let prepare = || run.0.prepare(dataset, &udfs, &config, &observer);
             let prepared = std::panic::catch_unwind(std::panic::AssertUnwindSafe(prepare));
@@ -71,7 +81,7 @@ impl Run {
                 run.0.mailbox.put_end(Err(error));
             }
         });
-        Self(Owner(control))
+        Self(Owner(control), U::shaped)
     }
 
     /// The complete results. Blocks.
@@ -79,14 +89,19 @@ impl Run {
     /// # Errors
     ///
     /// [`RunError`]: nothing of a failed run is given.
-    pub fn wait(self) -> Result<Outcome, RunError> {
+    pub fn wait(self) -> Result<Outcome<Results>, RunError> {
         let end = self.0.shared().mailbox.wait_for_end();
-        end.unwrap_or(Err(RunError::WorkersGone))
+        end.unwrap_or(Err(RunError::WorkersGone)).map(|outcome| outcome.shaped(self.1))
     }
 
     /// Partial results as they come, the last one complete.
-    pub fn partials(self) -> Partials {
-        Partials(self.0)
+    pub fn partials(self) -> Partials<Results> {
+        Partials(self.0, self.1)
+    }
+
+    /// Partial results as they come, the last one complete, without blocking.
+    pub fn stream(self) -> PartialStream<Results> {
+        PartialStream(self.0, self.1)
     }
 
     /// What steers the run while somebody waits for it.
@@ -95,46 +110,55 @@ impl Run {
     }
 }
 
-impl IntoFuture for Run {
-    type Output = Result<Outcome, RunError>;
-    type IntoFuture = Completed;
+impl<Results> IntoFuture for Run<Results> {
+    type Output = Result<Outcome<Results>, RunError>;
+    type IntoFuture = Completed<Results>;
 
-    fn into_future(self) -> Completed {
-        Completed(self.0)
+    fn into_future(self) -> Completed<Results> {
+        Completed(self.0, self.1)
     }
 }
 
-impl Future for Completed {
-    type Output = Result<Outcome, RunError>;
+impl<Results> Future for Completed<Results> {
+    type Output = Result<Outcome<Results>, RunError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.shared().mailbox.poll_end(cx.waker()).map(|end| end.unwrap_or(Err(RunError::WorkersGone)))
+        let end = self.0.shared().mailbox.poll_end(cx.waker());
+        end.map(|end| end.unwrap_or(Err(RunError::WorkersGone)).map(|outcome| outcome.shaped(self.1)))
     }
 }
 
-impl Partials {
+impl<Results> Partials<Results> {
     /// What steers the run while somebody takes its results.
     pub fn control(&self) -> Control {
         self.0.0.clone()
     }
 }
 
-impl Iterator for Partials {
-    type Item = Result<Outcome, RunError>;
+impl<Results> Iterator for Partials<Results> {
+    type Item = Result<Outcome<Results>, RunError>;
 
     /// The next partial result. Blocks until there is one that is newer than the last; after the complete one there is none.
     fn next(&mut self) -> Option<Self::Item> {
         self.0.shared().want_partial();
-        self.0.shared().mailbox.wait_for_next()
+        Some(self.0.shared().mailbox.wait_for_next()?.map(|outcome| outcome.shaped(self.1)))
     }
 }
 
-impl Stream for Partials {
-    type Item = Result<Outcome, RunError>;
+impl<Results> PartialStream<Results> {
+    /// What steers the run while somebody takes its results.
+    pub fn control(&self) -> Control {
+        self.0.0.clone()
+    }
+}
+
+impl<Results> Stream for PartialStream<Results> {
+    type Item = Result<Outcome<Results>, RunError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.shared().want_partial();
-        self.0.shared().mailbox.poll_next(cx.waker())
+        let next = self.0.shared().mailbox.poll_next(cx.waker());
+        next.map(|next| Some(next?.map(|outcome| outcome.shaped(self.1))))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Runs: data, UDFs, ROI. Drives everything above: plans, starts threads, merges in order, makes results.
 //!
 //! ```text
-//! Pool::start ──► Run ──► wait (blocks)   .await            the complete results
-//!                   └───► partials (an iterator, a stream)  partial ones, at last the complete ones
+//! Pool::start ──► Run ──► wait (blocks)             .await    the complete results
+//!                   └───► partials (an iterator)    stream    partial ones, at last the complete ones
 //! ```
 //!
 //! A run is worked off in steps of one partition by the threads of a [`Pool`], which several runs may share. Whichever
@@ -19,12 +19,14 @@ mod pool;
 mod prepare;
 mod schedule;
 mod source;
+mod udfs;
 mod work;
 
 pub use config::{RunConfig, UdfSpec, Update};
 pub use error::RunError;
-pub use handle::{Completed, Control, Partials, Run};
+pub use handle::{Completed, Control, PartialStream, Partials, Run};
 pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome, silent};
 pub use plan::{Plan, partition_plan};
 pub use pool::Pool;
 pub use prepare::describe;
+pub use udfs::Udfs;

@@ -11,9 +11,9 @@ use crate::{
 
 /// What a run gave, or has given so far.
 #[derive(Debug, Clone)]
-pub struct Outcome {
-    /// One entry per UDF, in the order given.
-    pub udfs: Vec<UdfOutcome>,
+pub struct Outcome<Results = Vec<UdfOutcome>> {
+    /// What the UDFs gave: an entry for each, in the order given. See [`Udfs`](super::Udfs).
+    pub udfs: Results,
     /// Boolean, of the scan's shape: the frames whose data are in the results.
     pub damage: Array,
     /// Whether all partitions are in it. Of a run's partial results, the last one alone is complete.

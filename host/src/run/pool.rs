@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::{Observer, Outcome, Run, RunConfig, RunError, UdfSpec};
+use super::{Observer, Outcome, Run, RunConfig, RunError, Udfs};
 use crate::dataset::Dataset;
 
 /// Worker threads. Cheap to clone; the threads end with the last clone and the last run.
@@ -58,7 +58,13 @@ impl Pool {
 
     /// Starts UDFs over a data set, all in one pass. It returns at once: preparation, too, is left to the workers, so
     /// that what is wrong with the parameters comes as the run's result.
-    pub fn start(&self, dataset: &Arc<Dataset>, udfs: &[UdfSpec], config: &RunConfig, observer: Observer) -> Run {
+    pub fn start<U: Udfs>(
+        &self,
+        dataset: &Arc<Dataset>,
+        udfs: U,
+        config: &RunConfig,
+        observer: Observer,
+    ) -> Run<U::Results> {
         Run::start(self, dataset, udfs, config, observer)
     }
 
@@ -67,7 +73,12 @@ impl Pool {
     /// # Errors
     ///
     /// [`RunError`]: nothing of a failed run is given.
-    pub fn run(&self, dataset: &Arc<Dataset>, udfs: &[UdfSpec], config: &RunConfig) -> Result<Outcome, RunError> {
+    pub fn run<U: Udfs>(
+        &self,
+        dataset: &Arc<Dataset>,
+        udfs: U,
+        config: &RunConfig,
+    ) -> Result<Outcome<U::Results>, RunError> {
         self.start(dataset, udfs, config, Observer::default()).wait()
     }
 
