@@ -11,6 +11,7 @@ mod functions;
 mod handover;
 mod headings;
 mod hostile;
+mod live;
 mod not_plugins;
 mod program;
 mod readme;

@@ -314,3 +314,53 @@ fn a_file_that_vanishes_fails_its_run_alone() {
 fn truncate(path: &Path) {
     std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(200).unwrap();
 }
+
+/// Keeps what is logged, as text.
+#[derive(Clone, Default)]
+struct Collect(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Collect {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "lthost::plugin"
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{field}={value:?} ");
+            }
+        }
+        let mut text = Text(format!("{} ", event.metadata().level()));
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn what_plugins_log_reaches_tracing_with_its_place() {
+    let bench = Bench::new();
+    let collected = Collect::default();
+    // Workers are threads of their own: the collector has to be everybody's. Other tests' lines do no harm.
+    tracing::subscriber::set_global_default(collected.clone()).unwrap();
+    let panicking = bench.udf("hostile_guest", &[("attack", "panic".into()), ("partition", 3.into())]);
+    let run = Pool::new(1).unwrap().start(&bench.dataset(), panicking, &config(20), Observer::default());
+    assert!(run.wait().is_err());
+    let lines = collected.0.lock().unwrap();
+    let is_it = |line: &&String| {
+        line.starts_with("ERROR ") && ["hostile", "partition=3", "(3, 4)"].iter().all(|part| line.contains(part))
+    };
+    assert!(lines.iter().any(|line| is_it(&line)), "{lines:?}");
+}

@@ -127,8 +127,14 @@ pub enum PluginError {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plugin `{}`, `{}`", self.plugin, self.function)?;
-        match (self.place.partition, &self.place.frames) {
+        write!(f, "plugin `{}`, `{}`{}", self.plugin, self.function, self.place)
+    }
+}
+
+impl fmt::Display for Place {
+    /// In brackets, with a blank before them; nothing if it is nowhere.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.partition, &self.frames) {
             (Some(partition), Some(frames)) => {
                 write!(f, " (partition {partition}, frames {}..{})", frames.start, frames.end)
             }

@@ -43,6 +43,11 @@ impl ResultBuffer {
         ArrayViewD::from_shape(IxDyn(&axes), bytemuck::try_cast_slice(&self.data).ok()?).ok()
     }
 
+    /// The elements as `f64`: real and imaginary parts.
+    pub fn parts(&self) -> (Vec<f64>, Vec<f64>) {
+        self.complex_parts().unzip()
+    }
+
     /// The elements as `f64`, for pictures and summaries: of complex numbers the real part.
     pub fn to_f64(&self) -> Vec<f64> {
         self.complex_parts().map(|(re, _)| re).collect()

@@ -91,12 +91,13 @@ impl Output {
         Ok(())
     }
 
-    /// Moves all staged files to their places. Files of an earlier run with the same names are replaced.
+    /// Moves all staged files to their places, each in one go. Files with the same names are replaced, those of an earlier
+    /// commit as well as those of an earlier run.
     ///
     /// # Errors
     ///
     /// [`OutputError`].
-    pub fn commit(mut self) -> Result<(), OutputError> {
+    pub fn commit(&mut self) -> Result<(), OutputError> {
         let files = self.make_room()?;
         for file in &files {
             fs::rename(self.staging_dir().join(file), self.dir.join(file))
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn nothing_is_there_before_commit() {
         let dir = tempfile::tempdir().unwrap();
-        let output = Output::create(&dir.path().join("out"), &[]).unwrap();
+        let mut output = Output::create(&dir.path().join("out"), &[]).unwrap();
         output.stage(Path::new("a/b.txt"), |out| out.write_all(b"x")).unwrap();
         assert!(!dir.path().join("out/a").exists());
         output.commit().unwrap();
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_failed_run_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let output = Output::create(dir.path(), &[]).unwrap();
+        let mut output = Output::create(dir.path(), &[]).unwrap();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
         drop(output);
@@ -186,7 +187,7 @@ mod tests {
     fn nothing_is_moved_if_something_is_in_the_way() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("b"), "mine").unwrap();
-        let output = Output::create(dir.path(), &[]).unwrap();
+        let mut output = Output::create(dir.path(), &[]).unwrap();
         for name in ["a/x", "b/x", "c/x"] {
             output.stage(Path::new(name), |out| out.write_all(b"x")).unwrap();
         }
@@ -199,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let input = dir.path().join("scan.npy");
         fs::write(&input, "precious").unwrap();
-        let output = Output::create(dir.path(), std::slice::from_ref(&input)).unwrap();
+        let mut output = Output::create(dir.path(), std::slice::from_ref(&input)).unwrap();
         output.stage(Path::new("scan.npy"), |out| out.write_all(b"x")).unwrap();
         assert!(output.commit().unwrap_err().source.to_string().contains("input"));
         assert_eq!(fs::read(&input).unwrap(), b"precious");

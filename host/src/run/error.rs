@@ -111,7 +111,7 @@ pub enum RunError {
     #[error("a worker thread ended before its work was done")]
     WorkersGone,
     /// It was cancelled.
-    #[error("interrupted: no results were written")]
+    #[error("interrupted")]
     Cancelled,
 }
 

@@ -140,7 +140,10 @@ impl<Results> Iterator for Partials<Results> {
 
     /// The next partial result. Blocks until there is one that is newer than the last; after the complete one there is none.
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.shared().want_partial();
+        // Made on this thread, which has nothing else to do: the workers may be busy for long.
+        if let Some(job) = self.0.shared().want_partial() {
+            job.refresh();
+        }
         Some(self.0.shared().mailbox.wait_for_next()?.map(|outcome| outcome.shaped(self.1)))
     }
 }
@@ -156,7 +159,11 @@ impl<Results> Stream for PartialStream<Results> {
     type Item = Result<Outcome<Results>, RunError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.shared().want_partial();
+        if let Some(job) = self.0.shared().want_partial() {
+            // This thread must not be kept: the next worker that is free makes it.
+            let job = Arc::clone(job);
+            self.0.shared().pool.push(move || job.refresh());
+        }
         let next = self.0.shared().mailbox.poll_next(cx.waker());
         next.map(|next| Some(next?.map(|outcome| outcome.shaped(self.1))))
     }
@@ -209,12 +216,8 @@ impl Shared {
         Ok(())
     }
 
-    fn want_partial(&self) {
-        if self.mailbox.want_partial()
-            && let Some(job) = self.job.get()
-        {
-            let job = Arc::clone(job);
-            self.pool.push(move || job.refresh());
-        }
+    /// Says that a partial result is wanted. Gives the run if one may be made of what is merged already.
+    fn want_partial(&self) -> Option<&Arc<Job>> {
+        if self.mailbox.want_partial() { self.job.get() } else { None }
     }
 }

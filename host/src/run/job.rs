@@ -13,7 +13,7 @@ use std::{
 use super::{
     Observer, Outcome, Pool, Progress, RunConfig, RunError, Stats, UdfSpec, Update,
     mailbox::Mailbox,
-    outcome::damage,
+    outcome::{UdfProgress, damage},
     plan::Plan,
     prepare::{Prepared, Recipe, prepare},
     schedule::{Schedule, Turn},
@@ -129,7 +129,7 @@ impl Job {
             }
         };
         if let Some(merger) = merger {
-            self.merge(merger);
+            self.guarded(|| self.merge(merger));
         }
     }
 
@@ -140,12 +140,14 @@ impl Job {
 
     fn push(self: &Arc<Self>, worker: Worker) {
         let job = Arc::clone(self);
-        self.pool.push(move || {
-            // A bug of ours must not leave everybody waiting for this partition.
-            if catch_unwind(AssertUnwindSafe(|| job.step(worker))).is_err() {
-                job.fail(RunError::WorkersGone);
-            }
-        });
+        self.pool.push(move || job.guarded(|| job.step(worker)));
+    }
+
+    /// Does some work; a bug of ours must not leave everybody waiting for it.
+    fn guarded(&self, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            self.fail(RunError::WorkersGone);
+        }
     }
 
     /// Processes the next partition, merges what is in order, and comes again.
@@ -261,6 +263,11 @@ impl Job {
             n_partitions: self.plan.partitions.len() as u64,
             n_file_bytes_done: n_frames_done * self.source.dataset.file_bytes_per_frame(),
             elapsed: self.start.elapsed(),
+            udfs: self
+                .recipes
+                .iter()
+                .map(|recipe| UdfProgress { label: recipe.label.clone(), n_frames_done })
+                .collect(),
         });
     }
 

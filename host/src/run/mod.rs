@@ -25,7 +25,7 @@ mod work;
 pub use config::{RunConfig, UdfSpec, Update};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};
-pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome, silent};
+pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome, UdfProgress, silent};
 pub use plan::{Plan, partition_plan};
 pub use pool::Pool;
 pub use prepare::describe;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::plan::PlannedPartition;
 use crate::{
-    plugin::{Logger, Manifest, Value},
+    plugin::{LogLevel, LogLine, Logger, Manifest, Value},
     results::ResultBuffer,
     shape::{Array, Dtype, Roi, RoiIdx, Shape},
 };
@@ -66,7 +66,7 @@ pub struct Stats {
 }
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Progress {
     /// Frames processed and merged.
     pub n_frames_done: u64,
@@ -79,7 +79,23 @@ pub struct Progress {
     /// Bytes of the files that the frames done take.
     pub n_file_bytes_done: u64,
     /// Since the first partition's start.
+    #[serde(rename = "elapsed_s", serialize_with = "as_seconds")]
     pub elapsed: Duration,
+    /// How far each UDF is, in the order given.
+    pub udfs: Vec<UdfProgress>,
+}
+
+/// How far a UDF of a run is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UdfProgress {
+    /// Its label in the run.
+    pub label: String,
+    /// Frames whose data are in its merged buffers.
+    pub n_frames_done: u64,
+}
+
+fn as_seconds<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(elapsed.as_secs_f64())
 }
 
 /// What listens to a run. Called from worker threads.
@@ -92,9 +108,26 @@ pub struct Observer {
 }
 
 impl Default for Observer {
-    /// Drops everything.
+    /// Progress goes nowhere, what plugins log to whoever collects `tracing` events.
     fn default() -> Self {
-        Self { progress: Arc::new(|_| {}), logger: silent() }
+        Self { progress: Arc::new(|_| {}), logger: Arc::new(|line| trace(&line)) }
+    }
+}
+
+/// What a plugin logged, as an event of `tracing` with plugin and place.
+fn trace(line: &LogLine) {
+    let LogLine { plugin, level, message, place } = line;
+    let (partition, frames) = (place.partition, place.frames.as_ref().map(|frames| (frames.start.0, frames.end.0)));
+    macro_rules! event {
+        ($level:ident) => {
+            tracing::$level!(target: "lthost::plugin", plugin, partition, ?frames, "{message}")
+        };
+    }
+    match level {
+        LogLevel::Error => event!(error),
+        LogLevel::Warn => event!(warn),
+        LogLevel::Info => event!(info),
+        LogLevel::Debug => event!(debug),
     }
 }
 

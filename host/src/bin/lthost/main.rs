@@ -1,10 +1,12 @@
 //! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
 
 mod dataset_args;
+mod dump;
 mod find;
 mod info;
 mod inspect;
 mod limit_args;
+mod live;
 mod outcome;
 mod picture;
 mod pictures;
@@ -62,7 +64,11 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
-            if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
+            match &error {
+                error if error.is::<run::Partial>() => ExitCode::from(3),
+                error if is_usage(error) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -30,12 +30,12 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
-    pub(crate) fn write(&self, output: Output, png: bool, deterministic: bool) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, output: &mut Output, png: bool, deterministic: bool) -> anyhow::Result<()> {
         for udf in &self.outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
                 if png {
-                    pictures::stage(&output, &udf.label, result, (self.dataset.nav(), self.dataset.sig()))?;
+                    pictures::stage(output, &udf.label, result, (self.dataset.nav(), self.dataset.sig()))?;
                 }
             }
         }
@@ -85,6 +85,7 @@ impl Run<'_> {
             "arrays": arrays,
             "udfs": udfs,
             "updates": updates,
+            "complete": self.outcome.is_complete,
             "running": {
                 "workers": self.outcome.stats.n_workers,
                 "partitions": self.config.partitions,

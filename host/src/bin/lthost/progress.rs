@@ -9,7 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lthost::run::Progress;
 
-use crate::terminal;
+use crate::{live::Watch, terminal};
 
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -19,16 +19,32 @@ pub(crate) enum Display {
     Quiet,
     Bar(ProgressBar),
     Lines { last: Instant },
+    Json,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Style {
+    Bar,
+    Lines,
+    /// One object a line: `n_frames_done`, `n_frames`, `udfs` and more
+    Json,
 }
 
 impl Display {
-    pub(crate) fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool, style: Option<Style>) -> Self {
         if quiet {
             return Self::Quiet;
         }
-        if !stderr().is_terminal() {
-            return Self::Lines { last: Instant::now() };
+        let usual = if stderr().is_terminal() { Style::Bar } else { Style::Lines };
+        match style.unwrap_or(usual) {
+            Style::Bar => Self::bar(),
+            Style::Lines => Self::Lines { last: Instant::now() },
+            Style::Json => Self::Json,
         }
+    }
+
+    fn bar() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {msg}, {eta} left");
         bar.set_style(style.expect("the template is valid"));
@@ -44,6 +60,7 @@ impl Display {
                 bar.set_position(progress.n_frames_done);
                 bar.set_message(format!("{:.2} GB/s", speed(progress)));
             }
+            Self::Json => terminal::say(&serde_json::to_string(progress).expect("numbers and texts are JSON")),
             Self::Lines { last } => {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
@@ -54,10 +71,13 @@ impl Display {
     }
 }
 
-/// What shows a run's progress on `display`.
-pub(crate) fn shown_on(display: &Arc<Mutex<Display>>) -> Arc<dyn Fn(&Progress) + Send + Sync> {
-    let display = Arc::clone(display);
-    Arc::new(move |progress| display.lock().unwrap_or_else(PoisonError::into_inner).show(progress))
+/// What shows a run's progress on `display`, and tells `watch`.
+pub(crate) fn shown_on(display: &Arc<Mutex<Display>>, watch: &Watch) -> Arc<dyn Fn(&Progress) + Send + Sync> {
+    let (display, watch) = (Arc::clone(display), watch.clone());
+    Arc::new(move |progress| {
+        watch.tell(progress);
+        display.lock().unwrap_or_else(PoisonError::into_inner).show(progress);
+    })
 }
 
 /// Takes the display away, whatever is still told.

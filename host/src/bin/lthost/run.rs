@@ -1,7 +1,7 @@
 //! `lthost run`: plugins over a data set, in one pass.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,17 +15,19 @@ use lthost::{
     dataset::Dataset,
     plugin::{Argument, Engine, Limits, LogLevel, LogLine, Logger},
     results::Output,
-    run::{Control, Observer, Pool, RunConfig, UdfSpec, Update},
+    run::{Control, Observer, Outcome, Pool, RunConfig, RunError, UdfSpec, Update},
     shape::{Array, Dtype, npy},
 };
 
 use crate::{
     Usage,
     dataset_args::{DatasetArgs, key_value},
+    dump::{self, FrameAt},
     find,
     limit_args::{LimitArgs, bytes},
+    live::{self, Every, Watch},
     outcome,
-    progress::{self, Display},
+    progress::{self, Display, Style},
     terminal,
 };
 
@@ -55,8 +57,11 @@ pub(crate) struct Opts {
     #[command(flatten)]
     dataset: DatasetArgs,
     /// Frames to use: a boolean .npy of the scan's shape
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "frame")]
     roi: Option<PathBuf>,
+    /// Run over one frame alone, its number or its place like 1,2, and print everything that comes of it
+    #[arg(long, value_name = "I", value_parser = dump::frame_at, conflicts_with = "json")]
+    frame: Option<FrameAt>,
     /// Dark frame, taken away from every frame: a .npy of a frame's shape
     #[arg(long, value_name = "FILE")]
     dark: Option<PathBuf>,
@@ -73,11 +78,17 @@ pub(crate) struct Opts {
     /// Also write pictures of the results, DIR/LABEL/BUFFER.png
     #[arg(long, requires = "output")]
     png: bool,
+    /// Write results already while the run goes on, in place: every so many seconds, like 5 or 0.5s, or partitions, like 20p
+    #[arg(long, value_name = "SECONDS|PARTITIONS", requires = "output")]
+    every: Option<Every>,
     /// Print a summary of the results as JSON on stdout
     #[arg(long)]
     json: bool,
+    /// How progress is shown on stderr: a bar, lines, or JSON lines for a script [default: a bar on a terminal, else lines]
+    #[arg(long, value_name = "HOW", value_enum)]
+    progress: Option<Style>,
     /// Show no progress
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "progress")]
     quiet: bool,
     #[command(flatten)]
     running: RunningArgs,
@@ -125,27 +136,59 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     }
     config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
     let inputs = opts.inputs(&dataset, &arrays);
-    let output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
-    let display = Arc::new(Mutex::new(Display::new(opts.quiet)));
+    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
+    if let Some(frame) = &opts.frame {
+        config.roi = Some(frame.roi(dataset.nav())?);
+    }
+    let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
+    let watch = Watch::default();
     let (logger, held_back) = logger();
-    let observer = Observer { progress: progress::shown_on(&display), logger };
+    let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
     let pool = opts.running.workers.map_or_else(Pool::with_all_cores, |n_workers| Pool::new(n_workers.into()))?;
     let running = pool.start(&dataset, &specs, &config, observer);
     cancel_on_signal(running.control())?;
-    let ran = running.wait();
+    let mut written = None;
+    let mut write = |outcome: &Outcome| {
+        let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, arrays: &arrays, outcome };
+        let Some(output) = &mut output else { return Ok(()) };
+        run.write(output, opts.png, opts.running.deterministic)?;
+        written = Some(outcome.stats.n_frames);
+        anyhow::Ok(())
+    };
+    let ran = match opts.every {
+        Some(every) => live::follow(running, every, &watch, &mut write),
+        None => running.wait().map_err(anyhow::Error::from),
+    };
     progress::finish(&display);
     print_held_back(&held_back, ran.as_ref().err());
-    let outcome = ran?;
+    let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
+    let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref()))?;
     let run = outcome::Run { dataset: &dataset, config: &config, specs: &specs, arrays: &arrays, outcome: &outcome };
-    let dir = match output {
-        Some(output) => {
-            let dir = output.dir().to_owned();
-            run.write(output, opts.png, opts.running.deterministic)?;
-            Some(dir)
+    match &opts.frame {
+        Some(frame) => Ok(dump::print(&mut std::io::stdout().lock(), &dataset, frame.index(dataset.nav())?, &outcome)?),
+        None if opts.json => run.print_json(opts.output.as_deref()),
+        None => run.print_summary(opts.output.as_deref()),
+    }
+}
+
+/// A run that failed, with results of its first part written.
+#[derive(Debug, thiserror::Error)]
+#[error("{error:#}; partial results, of {n_frames} frames, are in `{}`", dir.display())]
+pub(crate) struct Partial {
+    error: anyhow::Error,
+    n_frames: u64,
+    dir: PathBuf,
+}
+
+/// The error of a run, with what it has left.
+fn failed(error: anyhow::Error, written: Option<u64>, dir: Option<&Path>) -> anyhow::Error {
+    match (written, dir) {
+        (Some(n_frames), Some(dir)) => Partial { error, n_frames, dir: dir.to_owned() }.into(),
+        _ if error.downcast_ref().is_some_and(|error| matches!(error, RunError::Cancelled)) => {
+            anyhow::anyhow!("{error}: no results were written")
         }
-        None => None,
-    };
-    if opts.json { run.print_json(dir.as_deref()) } else { run.print_summary(dir.as_deref()) }
+        _ => error,
+    }
 }
 
 impl Opts {
@@ -248,7 +291,7 @@ fn argument(value: &str) -> anyhow::Result<Argument> {
     Ok(Argument::Json(serde_json::from_str(value).unwrap_or_else(|_| word())))
 }
 
-fn read_array(path: &std::path::Path) -> anyhow::Result<Array> {
+fn read_array(path: &Path) -> anyhow::Result<Array> {
     let n_bytes = npy::read_header(path)?.data_bytes()?;
     if n_bytes > MAX_ARRAY_BYTES {
         bail!("`{}` holds {n_bytes} bytes, at most {MAX_ARRAY_BYTES} are taken beside the data set", path.display());
@@ -285,8 +328,8 @@ fn logger() -> (Logger, HeldBack) {
     (logger, held_back)
 }
 
-fn print_held_back(held_back: &HeldBack, error: Option<&lthost::run::RunError>) {
-    let error = error.map(ToString::to_string).unwrap_or_default();
+fn print_held_back(held_back: &HeldBack, error: Option<&anyhow::Error>) {
+    let error = error.map(|error| format!("{error:#}")).unwrap_or_default();
     for line in held_back.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         if !error.contains(&line.message) {
             print_log(line);
@@ -301,8 +344,7 @@ fn print_log(line: &LogLine) {
         LogLevel::Info => "info",
         LogLevel::Debug => "debug",
     };
-    let place = line.place.partition.map(|partition| format!(" (partition {partition})")).unwrap_or_default();
-    terminal::say(&format!("{level}: plugin `{}`{place}: {}", line.plugin, line.message));
+    terminal::say(&format!("{level}: plugin `{}`{}: {}", line.plugin, line.place, line.message));
 }
 
 #[cfg(test)]
