@@ -46,7 +46,7 @@ fn a_run_that_fails_leaves_its_last_partial_results_and_says_so() {
     let record = folder.json("out/run.json");
     assert_eq!(record["complete"], false);
     let damage = folder.result("out/damage.npy").data;
-    let n = damage.iter().filter(|&&byte| byte == 1).count();
+    let n: usize = damage.iter().map(|&byte| usize::from(byte)).sum();
     assert!((1..=15).contains(&n), "{n} frames");
     let mut chosen = [true; 20];
     chosen[n..].fill(false);
@@ -68,7 +68,7 @@ fn results_appear_while_the_run_goes_on_and_an_interrupt_keeps_them() {
     let child = folder.start(&[&RUN[..], &args[..], &attack[..]].concat());
     let start = Instant::now();
     while !folder.path("out/damage.npy").exists() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no results appeared");
+        assert!(start.elapsed() < Duration::from_mins(1), "no results appeared");
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = child.id().to_string();

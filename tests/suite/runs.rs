@@ -1,6 +1,7 @@
 //! Runs in a program's hands: waited for, iterated, awaited, streamed, steered, dropped; several at a time.
 
 use std::{
+    fmt::Write as _,
     path::Path,
     pin::pin,
     sync::{
@@ -336,7 +337,7 @@ impl tracing::Subscriber for Collect {
         struct Text(String);
         impl tracing::field::Visit for Text {
             fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                self.0 += &format!("{field}={value:?} ");
+                write!(self.0, "{field}={value:?} ").unwrap();
             }
         }
         let mut text = Text(format!("{} ", event.metadata().level()));
