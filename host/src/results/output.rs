@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_failed_run_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut output = Output::create(dir.path(), &[]).unwrap();
+        let output = Output::create(dir.path(), &[]).unwrap();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
         drop(output);
