@@ -112,7 +112,10 @@ fn what_a_plugin_says_never_passes_for_a_message_of_the_host() {
     ended.fails(1, &["coloured\n    error: forged \\u{1b}[31mred\\u{1b}]0;title\\u{7} \\u{9b}2J \\u{202e}desrever"]);
     let ended = attack(&["attack=log-escapes", "at=end", "partition=1"]);
     ended.succeeds();
-    assert!(ended.stderr.starts_with("warning: plugin `hostile` (partition 1): look \\u{1b}[31mred"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("warning: plugin `hostile` (partition 1, frames 6..13): look \\u{1b}[31mred"),
+        "{ended:?}"
+    );
     assert!(ended.stderr.ends_with("\n    results are in /tmp\n"), "{ended:?}");
 }
 
@@ -143,8 +146,12 @@ fn a_loop_of_host_calls_is_ended_too() {
     let ended = attack(&["attack=loop-logging", "partition=1"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("logged more than 1000 messages: the rest is dropped"), "{ended:?}");
-    assert!(ended.stderr.ends_with("ran past its 0.3 s for one call (raise --timeout)\n"), "{ended:?}");
-    assert!(ended.stderr.lines().count() < 1010, "{ended:?}");
+    let count = ended.stderr.lines().count();
+    assert!(
+        ended.stderr.contains("ran past its 0.3 s for one call (raise --timeout)\nrepeat it with: "),
+        "{count} lines"
+    );
+    assert!(count < 1010, "{ended:?}");
 }
 
 #[test]
@@ -196,7 +203,7 @@ fn a_flood_of_messages_is_cut() {
     ended.succeeds();
     let lines: Vec<&str> = ended.stderr.lines().collect();
     assert_eq!(lines.len(), 1001, "{}", lines.len());
-    assert_eq!(lines[0], "info: plugin `hostile` (partition 1): 0");
+    assert_eq!(lines[0], "info: plugin `hostile` (partition 1, frames 6..13): 0");
     assert!(lines[1000].starts_with("warning: ") && lines[1000].ends_with("the rest is dropped"), "{}", lines[1000]);
 }
 
@@ -204,7 +211,7 @@ fn a_flood_of_messages_is_cut() {
 fn an_error_message_of_a_run_that_succeeds_is_shown() {
     let ended = attack(&["attack=log-error", "at=end", "partition=1"]);
     ended.succeeds();
-    assert_eq!(ended.stderr, "error: plugin `hostile` (partition 1): something is odd, but not fatal\n");
+    assert_eq!(ended.stderr, "error: plugin `hostile` (partition 1, frames 6..13): something is odd, but not fatal\n");
 }
 
 #[test]
@@ -453,4 +460,29 @@ fn folders_that_were_made_for_results_go_with_them() {
     folder.assert_untouched();
     folder.lthost(&args).succeeds();
     assert!(folder.path("out/of/the/way/run.json").is_file());
+}
+
+#[test]
+fn a_failure_is_repeated_by_the_command_line_that_is_printed() {
+    let folder = Folder::new();
+    let args = ["run", "--quiet", "--dataset", "scan.npy", "--partitions", "5", "--plugin", "sum"];
+    fs::create_dir(folder.path("a b")).unwrap();
+    fs::copy(wasm("hostile_guest"), folder.path("a b/it's.wasm")).unwrap();
+    let panicking = ["--plugin", "./a b/it's.wasm", "-p", "attack=panic", "-p", "partition=3"];
+    let ended = folder.lthost(&[&args[..], &panicking[..]].concat());
+    ended.fails(1, &["plugin `hostile`, `process` (partition 3, frames 12..16) trapped"]);
+    let command = ended.stderr.lines().find_map(|line| line.strip_prefix("repeat it with: ")).unwrap();
+    assert!(command.ends_with(" --partition 3"), "{command}");
+    let again = folder.shell(command);
+    let error = |ended: &Ended| ended.stderr.lines().next().unwrap().to_owned();
+    assert_eq!((again.code, error(&again)), (ended.code, error(&ended)));
+    // Another partition alone is fine, and is the only one in its results.
+    folder.lthost(&[&args[..], &panicking[..], &["--partition", "1", "-o", "out"]].concat()).succeeds();
+    let damage = folder.result("out/damage.npy").data;
+    assert!((0..20).all(|frame| (damage[frame] == 1) == (4..8).contains(&frame)), "{damage:?}");
+    let args = [&args[..], &["--partition", "5"]].concat();
+    folder.lthost(&args).fails(2, &["there is no partition 5: the scan has 5, numbered from 0"]);
+    // On the main thread it is not one partition that fails.
+    let ended = attack(&["attack=panic", "at=results"]);
+    assert!(!ended.stderr.contains("repeat it"), "{ended:?}");
 }

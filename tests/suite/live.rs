@@ -42,7 +42,7 @@ fn a_run_that_fails_leaves_its_last_partial_results_and_says_so() {
     let folder = Folder::new();
     let args = ["--workers", "1", "--every", "1p", "-o", "out", "--plugin", "sum", "--plugin", "hostile_guest"];
     let ended = run(&folder, &[&args[..], &["-p", "attack=loop", "-p", "partition=15", "--timeout", "2"]].concat());
-    ended.fails(3, &["plugin `hostile`, `process` (partition 15", "; partial results, of ", "frames, are in `out`"]);
+    ended.fails(3, &["error: partial results, of ", "frames, are in `out`: plugin `hostile`, `process` (partition 15"]);
     let record = folder.json("out/run.json");
     assert_eq!(record["complete"], false);
     let damage = folder.result("out/damage.npy").data;
@@ -74,7 +74,7 @@ fn results_appear_while_the_run_goes_on_and_an_interrupt_keeps_them() {
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let ended = Ended::of(&wait(child, Duration::from_secs(20)), start);
-    ended.fails(3, &["interrupted; partial results, of "]);
+    ended.fails(3, &["error: partial results, of ", ": interrupted\n"]);
     assert_eq!(folder.json("out/run.json")["complete"], false);
     assert!(!files(&folder.path("out")).iter().any(|name| name.starts_with(".lthost")));
 }

@@ -126,10 +126,11 @@ impl Ended {
         self
     }
 
-    /// It failed with exactly this error, but for the functions of the plugin that are listed after it.
+    /// It failed with exactly this error, but for the functions of the plugin and the command line that may stand after it.
     pub(crate) fn fails_saying(&self, error: &str) -> &Self {
         self.fails(1, &[]);
-        let said: Vec<&str> = self.stderr.lines().filter(|line| !line.starts_with("    at ")).collect();
+        let is_extra = |line: &str| line.starts_with("    at ") || line.starts_with("repeat it with: ");
+        let said: Vec<&str> = self.stderr.lines().filter(|line| !is_extra(line)).collect();
         assert_eq!(said.join("\n"), format!("error: {error}"));
         self
     }

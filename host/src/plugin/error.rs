@@ -125,6 +125,20 @@ pub enum PluginError {
     },
 }
 
+impl PluginError {
+    /// The call in which a plugin failed.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Self::Failed { call, .. }
+            | Self::Trapped { call, .. }
+            | Self::TimedOut { call, .. }
+            | Self::OutOfMemory { call, .. }
+            | Self::BrokeContract { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "plugin `{}`, `{}`{}", self.plugin, self.function, self.place)

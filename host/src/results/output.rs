@@ -166,6 +166,11 @@ mod tests {
         assert!(!dir.path().join("out/a").exists());
         output.commit().unwrap();
         assert_eq!(fs::read(dir.path().join("out/a/b.txt")).unwrap(), b"x");
+        // Again, in place.
+        output.stage(Path::new("a/b.txt"), |out| out.write_all(b"y")).unwrap();
+        output.commit().unwrap();
+        assert_eq!(fs::read(dir.path().join("out/a/b.txt")).unwrap(), b"y");
+        drop(output);
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
     }
 
@@ -192,6 +197,7 @@ mod tests {
             output.stage(Path::new(name), |out| out.write_all(b"x")).unwrap();
         }
         assert!(output.commit().is_err());
+        drop(output);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

@@ -31,6 +31,8 @@ pub struct Update {
 pub struct RunConfig {
     /// Number of partitions; chosen from the data set alone if none is given.
     pub partitions: Option<u64>,
+    /// Process this partition alone, one of those that there would be.
+    pub only_partition: Option<u64>,
     /// Bytes that a tile should have: small enough for a core's cache, large enough that a call does not count.
     pub tile_bytes: u64,
     /// Boolean, of the scan's shape: the frames to use.
@@ -50,6 +52,7 @@ impl Default for RunConfig {
     fn default() -> Self {
         Self {
             partitions: None,
+            only_partition: None,
             tile_bytes: 512 << 10,
             roi: None,
             corrections: Corrections::default(),

@@ -93,6 +93,14 @@ pub enum RunError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A partition that the run does not have.
+    #[error("there is no partition {index}: the scan has {n_partitions}, numbered from 0")]
+    NoSuchPartition {
+        /// What was asked for.
+        index: u64,
+        /// How many there are.
+        n_partitions: usize,
+    },
     /// Parameters that come after the last partition has begun.
     #[error("it is too late for new parameters: all partitions of the run have begun")]
     TooLate,

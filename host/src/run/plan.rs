@@ -64,7 +64,11 @@ impl Plan {
     pub(super) fn new(dataset: &Dataset, roi: &Roi, config: &RunConfig, udfs: &[Prepared]) -> Result<Self, RunError> {
         let in_file = roi.within(&dataset.present());
         let mut partitions = Vec::new();
-        for (index, frames) in (0..).zip(partition_plan(dataset, config.partitions)) {
+        let all = partition_plan(dataset, config.partitions);
+        if let Some(index) = config.only_partition.filter(|&index| index >= all.len() as u64) {
+            return Err(RunError::NoSuchPartition { index, n_partitions: all.len() });
+        }
+        for (index, frames) in (0..).zip(all) {
             let selected = roi.within(&frames);
             if selected.is_empty() {
                 continue;
@@ -77,8 +81,10 @@ impl Plan {
         let whole = Tiling { depth, blocks: vec![SigBlock::whole(dataset.sig())] };
         let mut tiling = choose_tiling(dataset, config, udfs);
         tiling.depth = tiling.depth.min(depth);
-        let plan = Self { partitions, tiling, whole };
+        let mut plan = Self { partitions, tiling, whole };
         plan.check_sizes(dataset, config, udfs)?;
+        // Only now: its tiles are those that it has among all others.
+        plan.partitions.retain(|partition| config.only_partition.is_none_or(|only| only == partition.range.index));
         Ok(plan)
     }
 

@@ -12,6 +12,7 @@ mod picture;
 mod pictures;
 mod plugins;
 mod progress;
+mod repeat;
 mod run;
 mod simulate;
 mod terminal;
@@ -76,6 +77,9 @@ fn main() -> ExitCode {
 /// Prints an error and what led to it, on one line as far as they are.
 fn complain(error: &anyhow::Error) {
     terminal::say(&format!("error: {error:#}"));
+    if let Some(command) = repeat::command(error) {
+        terminal::say(&format!("repeat it with: {command}"));
+    }
 }
 
 /// Mistakes in the command line, as opposed to things that fail.
@@ -91,6 +95,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
                 | RunError::DuplicateLabel { .. }
                 | RunError::Label { .. }
                 | RunError::NoSuchUdf { .. }
+                | RunError::NoSuchPartition { .. }
                 | RunError::TooLate => true,
                 _ => false,
             })

@@ -59,6 +59,9 @@ pub(crate) struct Opts {
     /// Frames to use: a boolean .npy of the scan's shape
     #[arg(long, value_name = "FILE", conflicts_with = "frame")]
     roi: Option<PathBuf>,
+    /// Run over this partition alone, one of those that `lthost info` lists
+    #[arg(long, value_name = "I", conflicts_with = "frame")]
+    partition: Option<u64>,
     /// Run over one frame alone, its number or its place like 1,2, and print everything that comes of it
     #[arg(long, value_name = "I", value_parser = dump::frame_at, conflicts_with = "json")]
     frame: Option<FrameAt>,
@@ -128,6 +131,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let given = |option: &str| arrays.iter().find(|(name, ..)| *name == option).map(|(.., array)| array);
     let mut config = opts.running.config(given("roi").cloned())?;
     config.updates.clone_from(&opts.update);
+    config.only_partition = opts.partition;
     let engine = Engine::new(opts.running.deterministic)?;
     let specs = specs(opts, matches, &engine, &config.limits)?;
     let dataset = Arc::new(opts.dataset.open()?);
@@ -173,9 +177,10 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
 
 /// A run that failed, with results of its first part written.
 #[derive(Debug, thiserror::Error)]
-#[error("{error:#}; partial results, of {n_frames} frames, are in `{}`", dir.display())]
+#[error("partial results, of {n_frames} frames, are in `{}`", dir.display())]
 pub(crate) struct Partial {
-    error: anyhow::Error,
+    #[source]
+    source: anyhow::Error,
     n_frames: u64,
     dir: PathBuf,
 }
@@ -183,7 +188,7 @@ pub(crate) struct Partial {
 /// The error of a run, with what it has left.
 fn failed(error: anyhow::Error, written: Option<u64>, dir: Option<&Path>) -> anyhow::Error {
     match (written, dir) {
-        (Some(n_frames), Some(dir)) => Partial { error, n_frames, dir: dir.to_owned() }.into(),
+        (Some(n_frames), Some(dir)) => Partial { source: error, n_frames, dir: dir.to_owned() }.into(),
         _ if error.downcast_ref().is_some_and(|error| matches!(error, RunError::Cancelled)) => {
             anyhow::anyhow!("{error}: no results were written")
         }
