@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     buffer::Partial,
-    plugin::{Axes, Cancel, Handover, Sandbox},
+    plugin::{Cancel, Handover, Sandbox},
 };
 
 /// A prepared run.
@@ -72,15 +72,14 @@ impl Job {
     ) -> Result<Self, RunError> {
         let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
         let sandbox = Sandbox { limits, cancel: cancel.clone(), logger };
-        let udfs = prepare(&source, specs, &sandbox)?;
-        let plan = Plan::new(&source.dataset, &source.roi, config, &udfs)?;
+        let udfs = prepare(&source.scan, specs, &sandbox)?;
+        let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
-        let axes = Axes { nav: source.dataset.nav(), sig: source.dataset.sig() };
         for (partition, update) in &config.updates {
             // Partitions without frames in the ROI have no position: it holds from the next one on that has.
             let from = plan.partitions.partition_point(|planned| planned.range.index < *partition);
-            schedule.update(update, Some(from), (specs, &recipes, axes))?;
+            schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
         }
         Ok(Self {
             source,
@@ -114,8 +113,7 @@ impl Job {
 
     /// Takes new values for parameters of a UDF. Gives the number of the first partition that is processed with them.
     pub(super) fn update(&self, update: &Update) -> Result<u64, RunError> {
-        let axes = Axes { nav: self.source.dataset.nav(), sig: self.source.dataset.sig() };
-        let from = self.schedule().update(update, None, (&self.specs, &self.recipes, axes))?;
+        let from = self.schedule().update(update, None, (&self.specs, &self.recipes, self.source.scan.axes()))?;
         Ok(self.plan.partitions[from].range.index)
     }
 
@@ -206,7 +204,7 @@ impl Job {
         let changes = self.schedule().changes_at(merger.n_merged, merger.n_changes);
         merger.n_changes += changes.len();
         for change in changes {
-            merger.udfs[change.udf].update(&self.source, &self.sandbox, &change.parameters)?;
+            merger.udfs[change.udf].update(&self.source.scan, &self.sandbox, &change.parameters)?;
         }
         for (udf, partial) in merger.udfs.iter_mut().zip(partials) {
             udf.merge(partial, &partition.present)?;
@@ -224,17 +222,15 @@ impl Job {
     /// Leaves a partial result.
     fn tell(&self, merger: &mut Merger) -> Result<(), RunError> {
         merger.n_told = merger.n_merged;
-        let shapes = (self.source.dataset.nav(), self.source.dataset.sig(), &self.source.roi);
-        let udfs = merger.udfs.iter_mut().map(|udf| udf.outcome_so_far(shapes)).collect::<Result<_, _>>()?;
+        let udfs = merger.udfs.iter_mut().map(|udf| udf.outcome_so_far(&self.source.scan)).collect::<Result<_, _>>()?;
         self.mailbox.put_partial(self.outcome(udfs, merger.n_merged, merger.n_frames_done));
         Ok(())
     }
 
     /// The complete results.
     fn end(&self, merger: Merger) -> Result<Outcome, RunError> {
-        let shapes = (self.source.dataset.nav(), self.source.dataset.sig(), &self.source.roi);
         let (n_merged, n_frames_done) = (merger.n_merged, merger.n_frames_done);
-        let udfs = merger.udfs.into_iter().map(|udf| udf.into_outcome(shapes)).collect::<Result<_, _>>()?;
+        let udfs = merger.udfs.into_iter().map(|udf| udf.into_outcome(&self.source.scan)).collect::<Result<_, _>>()?;
         Ok(self.outcome(udfs, n_merged, n_frames_done))
     }
 
@@ -242,7 +238,7 @@ impl Job {
         let indices: Vec<u64> = self.plan.partitions.iter().map(|partition| partition.range.index).collect();
         Outcome {
             udfs,
-            damage: damage(&self.plan.partitions[..n_merged], &self.source.roi, self.source.dataset.nav()),
+            damage: damage(&self.plan.partitions[..n_merged], &self.source.scan),
             is_complete: n_merged == self.plan.partitions.len(),
             updates: self.schedule().applied(n_merged, &indices, &self.recipes),
             stats: Stats {

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::plan::PlannedPartition;
+use super::{plan::PlannedPartition, source::Scan};
 use crate::{
     plugin::{LogLevel, LogLine, Logger, Manifest, Value},
     results::ResultBuffer,
-    shape::{Array, Dtype, Roi, RoiIdx, Shape},
+    shape::{Array, Dtype, RoiIdx},
 };
 
 /// What a run gave, or has given so far.
@@ -137,7 +137,8 @@ pub fn silent() -> Logger {
 }
 
 /// The frames of `partitions` that were in the file and in the ROI.
-pub(super) fn damage(partitions: &[PlannedPartition], roi: &Roi, nav: &Shape) -> Array {
+pub(super) fn damage(partitions: &[PlannedPartition], scan: &Scan) -> Array {
+    let Scan { roi, nav, .. } = scan;
     let mut data = vec![0; usize::try_from(nav.size()).expect("the scan's nav buffers are in memory")];
     for partition in partitions {
         for idx in partition.present.start.0..partition.present.end.0 {

@@ -2,16 +2,16 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use super::{RunError, UdfOutcome, UdfSpec, source::Source};
+use super::{RunError, UdfOutcome, UdfSpec, source::Scan};
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
     plugin::{
-        Axes, Emitted, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError,
-        Preferences, Role, Sandbox, TileForm, resolve,
+        Emitted, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences,
+        Role, Sandbox, TileForm, resolve,
     },
     results::{ResultBuffer, finish},
-    shape::{Dtype, DtypeKind, Roi, RoiIdx, Shape, convertible},
+    shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
 };
 
 /// A UDF of a run, on the main thread.
@@ -56,13 +56,13 @@ pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginErro
     Instance::new(plugin, &sandbox)?.describe()
 }
 
-pub(super) fn prepare(source: &Source, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
+pub(super) fn prepare(scan: &Scan, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
         return Err(RunError::NoUdf);
     }
     let mut prepared: Vec<Prepared> = Vec::new();
     for spec in udfs {
-        let udf = prepare_one(source, spec, sandbox)?;
+        let udf = prepare_one(scan, spec, sandbox)?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
@@ -71,14 +71,13 @@ pub(super) fn prepare(source: &Source, udfs: &[UdfSpec], sandbox: &Sandbox) -> R
     Ok(prepared)
 }
 
-fn prepare_one(source: &Source, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
-    let dataset = &source.dataset;
+fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
     let mut main = Instance::new(&spec.plugin, sandbox)?;
     let manifest = main.describe()?;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
-    let parameters = resolve(&manifest, &spec.arguments, Axes { nav: dataset.nav(), sig: dataset.sig() })?;
+    let parameters = resolve(&manifest, &spec.arguments, scan.axes())?;
     let parameters = Arc::new(parameters);
-    main.create(&parameters, &source.meta(), Role::Main)?;
+    main.create(&parameters, &scan.meta(), Role::Main)?;
     let preferences = main.preferences()?;
     if preferences.form == TileForm::InHost {
         let what = "wants its tiles as InHost, which this version of lthost does not give";
@@ -92,23 +91,23 @@ fn prepare_one(source: &Source, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Pre
         return Err(main.broke("preferences", &what).into());
     }
     let input_dtype = match preferences.input {
-        InputDtype::Native => source.dtype(),
-        InputDtype::AtLeast(dtype) => dtype.promote(source.dtype()),
+        InputDtype::Native => scan.dtype(),
+        InputDtype::AtLeast(dtype) => dtype.promote(scan.dtype()),
         InputDtype::Exactly(dtype) => dtype,
     };
-    if !convertible(dataset.dtype(), input_dtype) {
-        let (plugin, dtype) = (manifest.name.clone(), dataset.dtype());
+    if !convertible(scan.stored, input_dtype) {
+        let (plugin, dtype) = (manifest.name.clone(), scan.stored);
         return Err(RunError::Inconvertible { plugin, wanted: input_dtype, dtype });
     }
-    if !source.corrections.is_empty() && input_dtype.kind() < DtypeKind::Float {
+    if !scan.corrections.is_empty() && input_dtype.kind() < DtypeKind::Float {
         return Err(RunError::Uncorrectable { plugin: manifest.name.clone(), wanted: input_dtype });
     }
     let declarations = main.buffers(input_dtype)?;
-    let n_rows = source.roi.n_selected();
-    let sig = dataset.sig().clone();
+    let n_rows = scan.roi.n_selected();
+    let sig = scan.sig.clone();
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
-    check_declarations(&declarations, capabilities, (dataset.nav().size(), &sig), sandbox.limits.max_result_bytes)
+    check_declarations(&declarations, capabilities, (scan.nav.size(), &sig), sandbox.limits.max_result_bytes)
         .map_err(|error| main.broke("buffers", &error.to_string()))?;
     main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
     let mut merged = Merged::new(declarations, n_rows, &sig);
@@ -175,28 +174,28 @@ impl Prepared {
     /// Takes new values of parameters.
     pub(super) fn update(
         &mut self,
-        source: &Source,
+        scan: &Scan,
         sandbox: &Sandbox,
         parameters: &Parameters,
     ) -> Result<(), PluginError> {
-        self.recipe().update(&mut self.main, (source, sandbox), parameters, Role::Main)
+        self.recipe().update(&mut self.main, (scan, sandbox), parameters, Role::Main)
     }
 
     /// Results of what is merged so far.
-    pub(super) fn outcome_so_far(&mut self, shapes: (&Shape, &Shape, &Roi)) -> Result<UdfOutcome, PluginError> {
+    pub(super) fn outcome_so_far(&mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
         self.merge_waiting()?;
         let emitted = self.results()?;
         let merged = self.merged.buffers().into_iter().map(Cow::Borrowed).collect();
-        let results = finish(self.merged.declarations(), merged, emitted, shapes);
+        let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
         Ok(self.outcome_of(results))
     }
 
     /// Results of all that is merged.
-    pub(super) fn into_outcome(mut self, shapes: (&Shape, &Shape, &Roi)) -> Result<UdfOutcome, PluginError> {
+    pub(super) fn into_outcome(mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
         self.merge_waiting()?;
         let emitted = self.results()?;
         let merged = self.merged.take_buffers().into_iter().map(Cow::Owned).collect();
-        let results = finish(self.merged.declarations(), merged, emitted, shapes);
+        let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
         Ok(self.outcome_of(results))
     }
 
@@ -232,7 +231,7 @@ impl Prepared {
 
 impl Recipe {
     /// A worker's instance, ready for its first partition.
-    pub(super) fn instantiate(&self, surroundings: (&Source, &Sandbox)) -> Result<Instance, PluginError> {
+    pub(super) fn instantiate(&self, surroundings: (&Scan, &Sandbox)) -> Result<Instance, PluginError> {
         let mut instance = self.start(surroundings, &self.parameters, Role::Worker)?;
         self.check(&mut instance, "on a worker than on the main thread")?;
         Ok(instance)
@@ -240,13 +239,13 @@ impl Recipe {
 
     fn start(
         &self,
-        (source, sandbox): (&Source, &Sandbox),
+        (scan, sandbox): (&Scan, &Sandbox),
         parameters: &Parameters,
         role: Role,
     ) -> Result<Instance, PluginError> {
         let mut instance = Instance::new(&self.plugin, sandbox)?;
         instance.describe()?;
-        instance.create(parameters, &source.meta(), role)?;
+        instance.create(parameters, &scan.meta(), role)?;
         instance.expect_bytes(self.n_bytes);
         Ok(instance)
     }
@@ -255,12 +254,12 @@ impl Recipe {
     pub(super) fn update(
         &self,
         instance: &mut Instance,
-        (source, sandbox): (&Source, &Sandbox),
+        (scan, sandbox): (&Scan, &Sandbox),
         parameters: &Parameters,
         role: Role,
     ) -> Result<(), PluginError> {
         if !self.manifest.capabilities.update {
-            *instance = self.start((source, sandbox), parameters, role)?;
+            *instance = self.start((scan, sandbox), parameters, role)?;
             return self.check(instance, "with new parameters than with those of the start");
         }
         instance.update(parameters)?;

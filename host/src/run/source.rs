@@ -6,16 +6,50 @@ use super::{RunConfig, RunError};
 use crate::{
     correction::Corrections,
     dataset::{Dataset, DatasetError},
-    plugin::Meta,
-    shape::{Dtype, FrameIdx, Roi},
+    plugin::{Axes, Meta},
+    shape::{Dtype, FrameIdx, Roi, Shape},
     tile::CsrRows,
 };
+
+/// The data of a run, as far as merging needs to know them.
+pub(super) struct Scan {
+    pub(super) nav: Shape,
+    pub(super) sig: Shape,
+    /// As stored.
+    pub(super) stored: Dtype,
+    pub(super) metadata: Vec<(String, String)>,
+    pub(super) roi: Roi,
+    pub(super) corrections: Corrections,
+}
 
 /// The data of a run.
 pub(super) struct Source {
     pub(super) dataset: Arc<Dataset>,
-    pub(super) roi: Roi,
-    pub(super) corrections: Corrections,
+    pub(super) scan: Scan,
+}
+
+impl Scan {
+    /// The dtype in which pixels are at home: the data set's, or a real one if they are corrected.
+    pub(super) fn dtype(&self) -> Dtype {
+        self.corrections.dtype(self.stored)
+    }
+
+    /// The data, as every instance is told of them.
+    pub(super) fn meta(&self) -> Meta<'_> {
+        Meta {
+            nav: &self.nav,
+            sig: &self.sig,
+            roi: &self.roi,
+            dtype: self.stored,
+            corrections: &self.corrections,
+            metadata: &self.metadata,
+        }
+    }
+
+    /// What arrays among the parameters are held against.
+    pub(super) fn axes(&self) -> Axes<'_> {
+        Axes { nav: &self.nav, sig: &self.sig }
+    }
 }
 
 impl Source {
@@ -30,24 +64,15 @@ impl Source {
             Some(mask) => Roi::from_mask(mask, nav)?,
             None => Roi::everything(nav),
         };
-        Ok(Self { dataset, roi, corrections: config.corrections.clone() })
-    }
-
-    /// The dtype in which pixels are at home: the data set's, or a real one if they are corrected.
-    pub(super) fn dtype(&self) -> Dtype {
-        self.corrections.dtype(self.dataset.dtype())
-    }
-
-    /// The data, as every instance is told of them.
-    pub(super) fn meta(&self) -> Meta<'_> {
-        Meta {
-            nav: self.dataset.nav(),
-            sig: self.dataset.sig(),
-            roi: &self.roi,
-            dtype: self.dataset.dtype(),
-            corrections: &self.corrections,
-            metadata: self.dataset.metadata(),
-        }
+        let scan = Scan {
+            nav: nav.clone(),
+            sig: dataset.sig().clone(),
+            stored: dataset.dtype(),
+            metadata: dataset.metadata().to_vec(),
+            roi,
+            corrections: config.corrections.clone(),
+        };
+        Ok(Self { dataset, scan })
     }
 
     /// Reads pixels `sig` of some frames, one run of consecutive frames after the other: `(n_frames, ...sig)`.
@@ -61,7 +86,7 @@ impl Source {
         let mut rest = out;
         for run in frames.chunk_by(|a, b| a.0 + 1 == b.0) {
             let (now, later) = rest.split_at_mut(run.len() * sig.len() * dtype.size());
-            self.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, now)?;
+            self.scan.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, now)?;
             rest = later;
         }
         Ok(())
@@ -78,11 +103,11 @@ impl Source {
         let mut rows = CsrRows::new(dtype);
         let mut dense = Vec::new();
         for run in frames.chunk_by(|a, b| a.0 + 1 == b.0) {
-            if self.corrections.is_empty() {
+            if self.scan.corrections.is_empty() {
                 self.dataset.read_csr(run[0], run.len(), sig.clone(), &mut rows)?;
             } else {
                 dense.resize(run.len() * sig.len() * dtype.size(), 0);
-                self.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, &mut dense)?;
+                self.scan.corrections.read(&self.dataset, (run[0], run.len()), sig.clone(), dtype, &mut dense)?;
                 let too_many = || DatasetError::TooManyEntries { path: self.dataset.path().to_owned() };
                 rows.push_dense(run.len(), &dense).ok_or_else(too_many)?;
             }

@@ -32,7 +32,7 @@ struct WorkerUdf {
 impl Worker {
     /// Makes the instances, if there are none yet, and what changes of parameters are new.
     fn set_up(&mut self, job: &Job, changes: &[Change]) -> Result<(), RunError> {
-        let surroundings = (&job.source, &job.sandbox);
+        let surroundings = (&job.source.scan, &job.sandbox);
         if self.udfs.is_empty() {
             // With what the run began with: instances that were made late have the same history as all others.
             let make = |recipe: &Recipe| {
@@ -63,7 +63,7 @@ pub(super) fn process_partition(
         udf.instance.begin(&partition.range, job.plan.tiling_for(recipe.granularity))?;
     }
     for frames in portions(&partition.present, job.plan.tiling.depth) {
-        let frame_indices = frame_indices(&job.source.roi, &frames);
+        let frame_indices = frame_indices(&job.source.scan.roi, &frames);
         for (sig_index, block) in (0..).zip(&job.plan.tiling.blocks) {
             for (udf, recipe) in worker.udfs.iter_mut().zip(&job.recipes) {
                 if job.is_stopped() {
@@ -78,7 +78,7 @@ pub(super) fn process_partition(
     }
     for (udf, recipe) in worker.udfs.iter_mut().zip(&job.recipes) {
         if recipe.granularity == Granularity::Partition && partition.n_frames() > 0 {
-            let frame_indices = frame_indices(&job.source.roi, &partition.present);
+            let frame_indices = frame_indices(&job.source.scan.roi, &partition.present);
             let block = &job.plan.whole.blocks[0];
             let tile = Portion { frames: &partition.present, frame_indices: &frame_indices, block, sig_index: 0 };
             process_tile(job, (udf, recipe), partition, &tile)?;
