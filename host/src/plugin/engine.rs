@@ -24,6 +24,7 @@ pub(crate) const THREAD_STACK: usize = 4 << 20;
 #[derive(Clone)]
 pub struct Engine {
     engine: wasmtime::Engine,
+    deterministic: bool,
     // The clock stops with the last clone.
     _clock: Arc<()>,
 }
@@ -55,7 +56,12 @@ impl Engine {
         let engine = wasmtime::Engine::new(&config(deterministic)).map_err(runtime)?;
         let clock = Arc::new(());
         tick(engine.weak(), Arc::downgrade(&clock));
-        Ok(Self { engine, _clock: clock })
+        Ok(Self { engine, deterministic, _clock: clock })
+    }
+
+    /// Whether results are the same bits on any machine.
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -62,6 +62,11 @@ impl Plugin {
         Ok(Self { component, engine: engine.clone(), facts: Arc::new(facts) })
     }
 
+    /// Whether its engine gives the same bits on any machine.
+    pub fn is_deterministic(&self) -> bool {
+        self.engine.is_deterministic()
+    }
+
     /// What can be said of it without running it.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -101,6 +101,9 @@ pub enum RunError {
         /// How many there are.
         n_partitions: usize,
     },
+    /// Partials that can't be merged.
+    #[error(transparent)]
+    Partial(#[from] super::partial::PartialError),
     /// Parameters that come after the last partition has begun.
     #[error("it is too late for new parameters: all partitions of the run have begun")]
     TooLate,

@@ -16,7 +16,7 @@ use super::{
     outcome::{UdfProgress, damage},
     plan::Plan,
     prepare::{Prepared, Recipe, prepare},
-    schedule::{Schedule, Turn},
+    schedule::{Change, Schedule, Turn},
     source::Source,
     work::{Worker, process_partition},
 };
@@ -79,6 +79,10 @@ impl Job {
         for (partition, update) in &config.updates {
             // Partitions without frames in the ROI have no position: it holds from the next one on that has.
             let from = plan.partitions.partition_point(|planned| planned.range.index < *partition);
+            // Of a partition alone those that hold there count.
+            if config.only_partition.is_some() && from >= plan.partitions.len() {
+                continue;
+            }
             schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
         }
         Ok(Self {
@@ -115,6 +119,12 @@ impl Job {
     pub(super) fn update(&self, update: &Update) -> Result<u64, RunError> {
         let from = self.schedule().update(update, None, (&self.specs, &self.recipes, self.source.scan.axes()))?;
         Ok(self.plan.partitions[from].range.index)
+    }
+
+    /// The changes that hold at a partition.
+    pub(super) fn changes_of(&self, partition: u64) -> Vec<Change> {
+        let position = self.plan.partitions.partition_point(|planned| planned.range.index < partition);
+        self.schedule().changes_at(position, 0)
     }
 
     /// Makes a partial result of what is merged already, if one is wanted and nobody is merging.

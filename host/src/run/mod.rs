@@ -14,6 +14,7 @@ mod handle;
 mod job;
 mod mailbox;
 mod outcome;
+pub mod partial;
 mod plan;
 mod pool;
 mod prepare;

@@ -52,7 +52,11 @@ pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range
     let n_frames = dataset.nav().size();
     let n_bytes = n_frames.saturating_mul(dataset.file_bytes_per_frame());
     let by_size = n_bytes.div_ceil(MAX_PARTITION_BYTES).max((n_bytes / MIN_PARTITION_BYTES).min(ENOUGH_PARTITIONS));
-    let n = n_partitions.unwrap_or(by_size.min(MAX_PARTITIONS)).clamp(1, n_frames.max(1));
+    equal_parts(n_frames, n_partitions.unwrap_or(by_size.min(MAX_PARTITIONS)).clamp(1, n_frames.max(1)))
+}
+
+/// `n_frames` in `n` parts, whose sizes differ by at most one.
+pub(super) fn equal_parts(n_frames: u64, n: u64) -> Vec<Range<FrameIdx>> {
     let bound = |i: u64| {
         let frame = u128::from(i) * u128::from(n_frames) / u128::from(n);
         FrameIdx(u64::try_from(frame).expect("at most the number of frames"))
@@ -62,21 +66,11 @@ pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range
 
 impl Plan {
     pub(super) fn new(dataset: &Dataset, roi: &Roi, config: &RunConfig, udfs: &[Prepared]) -> Result<Self, RunError> {
-        let in_file = roi.within(&dataset.present());
-        let mut partitions = Vec::new();
         let all = partition_plan(dataset, config.partitions);
         if let Some(index) = config.only_partition.filter(|&index| index >= all.len() as u64) {
             return Err(RunError::NoSuchPartition { index, n_partitions: all.len() });
         }
-        for (index, frames) in (0..).zip(all) {
-            let selected = roi.within(&frames);
-            if selected.is_empty() {
-                continue;
-            }
-            let start = selected.start.max(in_file.start).min(selected.end);
-            let present = start..selected.end.min(in_file.end).max(start);
-            partitions.push(PlannedPartition { range: PartitionRange { index, frames, roi: selected }, present });
-        }
+        let partitions = within_roi(all, roi, &dataset.present());
         let depth = partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0).max(1);
         let whole = Tiling { depth, blocks: vec![SigBlock::whole(dataset.sig())] };
         let mut tiling = choose_tiling(dataset, config, udfs);
@@ -133,6 +127,22 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Those partitions that have frames in the ROI; `in_file` are the frames that can be read.
+pub(super) fn within_roi(
+    partitions: impl IntoIterator<Item = Range<FrameIdx>>,
+    roi: &Roi,
+    in_file: &Range<FrameIdx>,
+) -> Vec<PlannedPartition> {
+    let in_file = roi.within(in_file);
+    let planned = (0..).zip(partitions).map(|(index, frames)| {
+        let selected = roi.within(&frames);
+        let start = selected.start.max(in_file.start).min(selected.end);
+        let present = start..selected.end.min(in_file.end).max(start);
+        PlannedPartition { range: PartitionRange { index, frames, roi: selected }, present }
+    });
+    planned.filter(|partition| !partition.range.roi.is_empty()).collect()
 }
 
 /// Tiles that suit all UDFs but those that want whole partitions.

@@ -171,6 +171,10 @@ impl Prepared {
         Ok(())
     }
 
+    pub(super) fn declarations(&self) -> &[Declaration] {
+        self.merged.declarations()
+    }
+
     /// Takes new values of parameters.
     pub(super) fn update(
         &mut self,

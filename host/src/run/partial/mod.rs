@@ -1,0 +1,126 @@
+//! Partitions elsewhere: one alone, to bytes that can travel; and the merge of all of them, to the same bits as one run.
+//!
+//! These are functions on bytes, for whatever engine spreads the work. The format is in the README beside this file.
+
+mod container;
+mod error;
+mod merge;
+mod record;
+
+use std::sync::Arc;
+
+pub use error::PartialError;
+pub use merge::{Made, PartialFacts, PartialUdf, facts, merge};
+
+use super::{
+    Observer, Pool, RunConfig, RunError, UdfSpec,
+    job::Job,
+    source::Source,
+    work::{Worker, process_partition},
+};
+use crate::{
+    buffer::{Partial, Piece},
+    dataset::Dataset,
+    plugin::{CONTRACT, Cancel},
+    shape::{Array, Dtype, Shape},
+};
+use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, keep, keep_arguments};
+
+/// Processes a partition alone, on this thread: partition number `index` of those that a run with the same data set, UDFs and
+/// `config` would have. Gives its partial, for [`merge`].
+///
+/// # Errors
+///
+/// [`RunError`], and those of the run.
+pub fn partial(
+    dataset: &Arc<Dataset>,
+    udfs: &[UdfSpec],
+    config: &RunConfig,
+    index: u64,
+    observer: &Observer,
+) -> Result<Vec<u8>, RunError> {
+    let config = RunConfig { only_partition: Some(index), ..config.clone() };
+    let source = Source::new(Arc::clone(dataset), &config)?;
+    let mut blocks = Vec::new();
+    let run = describe(dataset, udfs, &config, &mut blocks);
+    let job = Job::prepare(source, udfs, &config, (&Cancel::default(), observer), (&Pool::new(1)?, &Arc::default()))?;
+    let partials = match &job.plan.partitions[..] {
+        // No frame of it is in the ROI.
+        [] => Vec::new(),
+        [partition, ..] => {
+            let changes = job.changes_of(index);
+            process_partition(&job, &mut Worker::default(), partition, &changes)?
+        }
+    };
+    let udfs = partials.into_iter().map(|partial| keep_pieces(partial, &mut blocks)).collect();
+    let header = serde_json::to_vec(&Header { run, partition: index, udfs }).expect("numbers and texts are JSON");
+    Ok(container::write(&header, &blocks))
+}
+
+fn keep_pieces(partial: Partial, blocks: &mut Vec<Vec<u8>>) -> Vec<Vec<PieceRecord>> {
+    let mut keep_one = |piece: Piece| {
+        blocks.push(piece.data);
+        PieceRecord { offset: piece.offset, block: blocks.len() - 1 }
+    };
+    partial.buffers.into_iter().map(|pieces| pieces.into_iter().map(&mut keep_one).collect()).collect()
+}
+
+/// What all partials of a run say of it.
+fn describe(dataset: &Dataset, udfs: &[UdfSpec], config: &RunConfig, blocks: &mut Vec<Vec<u8>>) -> RunRecord {
+    let (present, corrections) = (dataset.present(), &config.corrections);
+    let sig = dataset.sig();
+    let numbers = |numbers: &[f64]| Array {
+        dtype: Dtype::F64,
+        shape: sig.clone(),
+        data: numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+    };
+    let file = |file: &crate::dataset::FileInfo| {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (name, file.size)
+    };
+    RunRecord {
+        lthost: env!("CARGO_PKG_VERSION").to_owned(),
+        contract: CONTRACT.to_owned(),
+        nav: dataset.nav().axes().to_vec(),
+        sig: sig.axes().to_vec(),
+        dtype: dataset.dtype().name().to_owned(),
+        metadata: dataset.metadata().to_vec(),
+        files: dataset.files().iter().map(file).collect(),
+        file_bytes_per_frame: dataset.file_bytes_per_frame(),
+        present: (present.start.0, present.end.0),
+        roi: config.roi.as_ref().map(|roi| keep(roi, blocks)),
+        dark: corrections.dark().map(|dark| keep(&numbers(dark), blocks)),
+        gain: corrections.gain().map(|gain| keep(&numbers(gain), blocks)),
+        excluded: excluded(config, sig).map(|excluded| keep(&excluded, blocks)),
+        n_partitions: super::partition_plan(dataset, config.partitions).len() as u64,
+        tile_bytes: config.tile_bytes,
+        deterministic: udfs.iter().any(|udf| udf.plugin.is_deterministic()),
+        udfs: udfs.iter().map(|udf| describe_udf(udf, blocks)).collect(),
+        updates: config
+            .updates
+            .iter()
+            .map(|(from_partition, update)| UpdateRecord {
+                from_partition: *from_partition,
+                label: update.label.clone(),
+                arguments: keep_arguments(&update.arguments, blocks),
+            })
+            .collect(),
+    }
+}
+
+fn describe_udf(udf: &UdfSpec, blocks: &mut Vec<Vec<u8>>) -> UdfRecord {
+    let facts = udf.plugin.facts();
+    UdfRecord {
+        label: udf.label.clone(),
+        plugin: facts.origin.clone(),
+        sha256: facts.sha256.clone(),
+        arguments: keep_arguments(&udf.arguments, blocks),
+    }
+}
+
+/// Excluded pixels as a mask; none if there are none.
+fn excluded(config: &RunConfig, sig: &Shape) -> Option<Array> {
+    let mut data = vec![0; usize::try_from(sig.size()).ok()?];
+    config.corrections.excluded().for_each(|pixel| data[pixel] = 1);
+    data.contains(&1).then(|| Array { dtype: Dtype::Bool, shape: sig.clone(), data })
+}

@@ -1,0 +1,164 @@
+//! What a partial says of its run, and its arrays.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    plugin::Argument,
+    shape::{Array, Dtype, Shape},
+};
+
+/// The header of a partial.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    pub(super) run: RunRecord,
+    /// Number of the partition.
+    pub(super) partition: u64,
+    /// For each UDF and each of its declared buffers the pieces that were emitted.
+    pub(super) udfs: Vec<Vec<Vec<PieceRecord>>>,
+}
+
+/// Some elements of a buffer.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PieceRecord {
+    /// The first of them.
+    pub(super) offset: u64,
+    /// Number of the block that has them.
+    pub(super) block: usize,
+}
+
+/// What all partials of a run have in common.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunRecord {
+    pub(super) lthost: String,
+    pub(super) contract: String,
+    pub(super) nav: Vec<u64>,
+    pub(super) sig: Vec<u64>,
+    pub(super) dtype: String,
+    pub(super) metadata: Vec<(String, String)>,
+    /// Name and size.
+    pub(super) files: Vec<(String, u64)>,
+    pub(super) file_bytes_per_frame: u64,
+    /// The frames of the scan that are in the files: first, and one past the last.
+    pub(super) present: (u64, u64),
+    pub(super) roi: Option<ArrayRecord>,
+    pub(super) dark: Option<ArrayRecord>,
+    pub(super) gain: Option<ArrayRecord>,
+    pub(super) excluded: Option<ArrayRecord>,
+    pub(super) n_partitions: u64,
+    pub(super) tile_bytes: u64,
+    pub(super) deterministic: bool,
+    pub(super) udfs: Vec<UdfRecord>,
+    pub(super) updates: Vec<UpdateRecord>,
+}
+
+/// A UDF of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UdfRecord {
+    /// None for the plugin's own name.
+    pub(super) label: Option<String>,
+    /// Name or path of the plugin.
+    pub(super) plugin: String,
+    pub(super) sha256: String,
+    pub(super) arguments: Vec<(String, ArgumentRecord)>,
+}
+
+/// New values of parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpdateRecord {
+    pub(super) from_partition: u64,
+    pub(super) label: String,
+    pub(super) arguments: Vec<(String, ArgumentRecord)>,
+}
+
+/// A parameter as it was given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ArgumentRecord {
+    Json(Json),
+    Array(ArrayRecord),
+}
+
+/// An array in a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ArrayRecord {
+    dtype: String,
+    shape: Vec<u64>,
+    /// Of its bytes: the same arrays have the same record.
+    sha256: String,
+    block: usize,
+}
+
+impl RunRecord {
+    /// What differs from another run; none if it is the same.
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+        let fields = |record: &Self| match serde_json::to_value(record) {
+            Ok(Json::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let (ours, theirs) = (fields(self), fields(other));
+        ours.into_iter().find(|(name, value)| theirs.get(name) != Some(value)).map(|(name, _)| name.replace('_', " "))
+    }
+}
+
+/// Keeps an array as a block.
+pub(super) fn keep(array: &Array, blocks: &mut Vec<Vec<u8>>) -> ArrayRecord {
+    blocks.push(array.data.clone());
+    ArrayRecord {
+        dtype: array.dtype.name().to_owned(),
+        shape: array.shape.axes().to_vec(),
+        sha256: hex(&Sha256::digest(&array.data)),
+        block: blocks.len() - 1,
+    }
+}
+
+/// Keeps arguments, arrays among them as blocks.
+pub(super) fn keep_arguments(
+    arguments: &[(String, Argument)],
+    blocks: &mut Vec<Vec<u8>>,
+) -> Vec<(String, ArgumentRecord)> {
+    let mut keep_one = |argument: &Argument| match argument {
+        Argument::Json(json) => ArgumentRecord::Json(json.clone()),
+        Argument::Array(array) => ArgumentRecord::Array(keep(array, blocks)),
+    };
+    arguments.iter().map(|(name, argument)| (name.clone(), keep_one(argument))).collect()
+}
+
+/// The array, if its block is what the record says.
+pub(super) fn restore(record: &ArrayRecord, blocks: &[&[u8]]) -> Result<Array, &'static str> {
+    let data = blocks.get(record.block).ok_or("an array names a block that is not there")?;
+    let dtype: Dtype = record.dtype.parse().map_err(|_| "an array has an unknown dtype")?;
+    let shape = Shape::new(record.shape.clone()).map_err(|_| "an array has an impossible shape")?;
+    let fits = shape.size().checked_mul(dtype.size() as u64) == Some(data.len() as u64);
+    if !fits || hex(&Sha256::digest(data)) != record.sha256 {
+        return Err("an array is another one than its record says");
+    }
+    Ok(Array { dtype, shape, data: data.to_vec() })
+}
+
+/// The arguments, as they were given.
+pub(super) fn restore_arguments(
+    records: &[(String, ArgumentRecord)],
+    blocks: &[&[u8]],
+) -> Result<Vec<(String, Argument)>, &'static str> {
+    let restore_one = |record: &ArgumentRecord| match record {
+        ArgumentRecord::Json(json) => Ok(Argument::Json(json.clone())),
+        ArgumentRecord::Array(array) => restore(array, blocks).map(Argument::Array),
+    };
+    records.iter().map(|(name, record)| Ok((name.clone(), restore_one(record)?))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
