@@ -13,6 +13,7 @@ mod headings;
 mod hostile;
 mod live;
 mod not_plugins;
+mod partial;
 mod program;
 mod readme;
 mod reference;

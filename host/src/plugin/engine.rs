@@ -23,7 +23,7 @@ pub(crate) const THREAD_STACK: usize = 4 << 20;
 /// Compiles and runs plugins. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    engine: wasmtime::Engine,
+    inner: wasmtime::Engine,
     deterministic: bool,
     // The clock stops with the last clone.
     _clock: Arc<()>,
@@ -56,7 +56,7 @@ impl Engine {
         let engine = wasmtime::Engine::new(&config(deterministic)).map_err(runtime)?;
         let clock = Arc::new(());
         tick(engine.weak(), Arc::downgrade(&clock));
-        Ok(Self { engine, deterministic, _clock: clock })
+        Ok(Self { inner: engine, deterministic, _clock: clock })
     }
 
     /// Whether results are the same bits on any machine.
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.engine
+        &self.inner
     }
 }
 

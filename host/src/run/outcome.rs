@@ -59,7 +59,7 @@ pub struct Stats {
     pub n_file_bytes: u64,
     /// Partitions that were processed.
     pub n_partitions: u64,
-    /// Worker threads.
+    /// Worker threads; none where partials were merged that others made.
     pub n_workers: usize,
     /// Seconds from the first partition's start on.
     pub seconds: f64,

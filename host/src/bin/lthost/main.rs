@@ -5,9 +5,13 @@ mod dump;
 mod find;
 mod info;
 mod inspect;
+mod job_args;
 mod limit_args;
 mod live;
+mod logs;
+mod merge;
 mod outcome;
+mod partial;
 mod picture;
 mod pictures;
 mod plugins;
@@ -32,6 +36,8 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Run(Box<run::Opts>),
+    Partial(Box<partial::Opts>),
+    Merge(merge::Opts),
     Info(info::Opts),
     Inspect(inspect::Opts),
     Plugins(plugins::Opts),
@@ -55,6 +61,11 @@ fn main() -> ExitCode {
             let matches = matches.subcommand_matches("run").expect("it is this subcommand");
             run::run(opts, matches)
         }
+        Command::Partial(opts) => {
+            let matches = matches.subcommand_matches("partial").expect("it is this subcommand");
+            partial::run(opts, matches)
+        }
+        Command::Merge(opts) => merge::run(opts),
         Command::Info(opts) => info::run(opts),
         Command::Inspect(opts) => inspect::run(opts),
         Command::Plugins(opts) => plugins::run(opts),

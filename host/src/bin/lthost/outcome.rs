@@ -11,49 +11,48 @@ use lthost::{
     plugin::{CONTRACT, Value, printable},
     results::{Output, ResultBuffer},
     run::{AppliedUpdate, Outcome, RunConfig, UdfOutcome, UdfSpec},
-    shape::{DtypeKind, npy},
+    shape::{DtypeKind, Shape, npy},
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{pictures, run::GivenArray};
+use crate::{job_args::GivenArray, pictures};
 
-/// A finished run.
+/// A run, as far as its results are recorded with it.
 pub(crate) struct Run<'a> {
-    pub(crate) dataset: &'a Dataset,
+    pub(crate) nav: &'a Shape,
+    pub(crate) sig: &'a Shape,
+    /// The data set, for the record.
+    pub(crate) data: &'a Json,
     pub(crate) config: &'a RunConfig,
     pub(crate) specs: &'a [UdfSpec],
     /// ROI and corrections.
     pub(crate) arrays: &'a [GivenArray],
-    pub(crate) outcome: &'a Outcome,
 }
 
 impl Run<'_> {
     /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
-    pub(crate) fn write(&self, output: &mut Output, png: bool, deterministic: bool) -> anyhow::Result<()> {
-        for udf in &self.outcome.udfs {
+    pub(crate) fn write(&self, outcome: &Outcome, output: &mut Output, png: bool) -> anyhow::Result<()> {
+        for udf in &outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
                 if png {
-                    pictures::stage(output, &udf.label, result, (self.dataset.nav(), self.dataset.sig()))?;
+                    pictures::stage(output, &udf.label, result, (self.nav, self.sig))?;
                 }
             }
         }
-        let damage = &self.outcome.damage;
+        let damage = &outcome.damage;
         output.stage("damage.npy".as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))?;
-        let text = serde_json::to_string_pretty(&self.record(deterministic))?;
+        let text = serde_json::to_string_pretty(&self.record(outcome))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         Ok(output.commit()?)
     }
 
     /// Everything that it takes to repeat the run.
-    fn record(&self, deterministic: bool) -> Json {
-        let dataset = self.dataset;
-        let present = dataset.present();
+    fn record(&self, outcome: &Outcome) -> Json {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let udfs: Vec<Json> =
-            self.outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
-        let updates: Vec<Json> = self.outcome.updates.iter().map(record_update).collect();
+        let udfs: Vec<Json> = outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
+        let updates: Vec<Json> = outcome.updates.iter().map(record_update).collect();
         let arrays: serde_json::Map<String, Json> = self
             .arrays
             .iter()
@@ -68,40 +67,27 @@ impl Run<'_> {
             "finished_unix_s": seconds,
             "command": std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>(),
             "folder": std::env::current_dir().ok().map(|folder| folder.display().to_string()),
-            "dataset": {
-                "path": dataset.path().display().to_string(),
-                "format": dataset.format(),
-                "nav_shape": dataset.nav().axes(),
-                "sig_shape": dataset.sig().axes(),
-                "dtype": dataset.dtype().name(),
-                "sync_offset": dataset.sync_offset(),
-                "frames_present": [present.start.0, present.end.0],
-                "files": dataset.files().iter().map(|file| json!({
-                    "path": file.path.display().to_string(),
-                    "bytes": file.size,
-                    "modified_unix_s": file.mtime,
-                })).collect::<Vec<_>>(),
-            },
+            "dataset": self.data,
             "arrays": arrays,
             "udfs": udfs,
             "updates": updates,
-            "complete": self.outcome.is_complete,
+            "complete": outcome.is_complete,
             "running": {
-                "workers": self.outcome.stats.n_workers,
+                "workers": outcome.stats.n_workers,
                 "partitions": self.config.partitions,
                 "tile_bytes": self.config.tile_bytes,
-                "deterministic": deterministic,
+                "deterministic": self.specs.iter().any(|spec| spec.plugin.is_deterministic()),
                 "max_memory_bytes": self.config.limits.max_memory_bytes,
                 "timeout_s": self.config.limits.timeout.as_secs_f64(),
             },
-            "stats": self.outcome.stats,
+            "stats": outcome.stats,
         })
     }
 
     /// A line per result.
-    pub(crate) fn print_summary(&self, dir: Option<&Path>) -> anyhow::Result<()> {
+    pub(crate) fn print_summary(&self, outcome: &Outcome, dir: Option<&Path>) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
-        for udf in &self.outcome.udfs {
+        for udf in &outcome.udfs {
             writeln!(out, "{} ({} {})", udf.label, udf.manifest.name, udf.manifest.version)?;
             for result in &udf.results {
                 let unit = if result.unit.is_empty() { String::new() } else { format!(" {}", result.unit) };
@@ -118,13 +104,17 @@ impl Run<'_> {
                 }
             }
         }
-        let stats = &self.outcome.stats;
+        let stats = &outcome.stats;
         let gb = to_f64(stats.n_file_bytes) / 1e9;
         let speed = gb / stats.seconds.max(1e-9);
         let (frames, workers) = (stats.n_frames, stats.n_workers);
-        writeln!(out, "{frames} frames, {gb:.3} GB in {:.3} s, {speed:.2} GB/s with {workers} workers", stats.seconds)?;
-        let selected = self.config.roi.as_ref().map_or(self.dataset.nav().size(), |roi| count(&roi.data));
-        let missing = selected.saturating_sub(count(&self.outcome.damage.data));
+        let how = match workers {
+            0 => ", merged".to_owned(),
+            _ => format!(" in {:.3} s, {speed:.2} GB/s with {workers} workers", stats.seconds),
+        };
+        writeln!(out, "{frames} frames, {gb:.3} GB{how}")?;
+        let selected = self.config.roi.as_ref().map_or(self.nav.size(), |roi| count(&roi.data));
+        let missing = selected.saturating_sub(count(&outcome.damage.data));
         if missing > 0 {
             writeln!(
                 out,
@@ -136,24 +126,42 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
-    /// What a script needs.
-    pub(crate) fn print_json(&self, dir: Option<&Path>) -> anyhow::Result<()> {
-        let udfs: Vec<Json> = self
-            .outcome
-            .udfs
-            .iter()
-            .map(|udf| {
-                let results: Vec<Json> =
-                    udf.results.iter().map(|result| summary(result, dir.map(|dir| dir.join(&udf.label)))).collect();
-                json!({ "label": udf.label, "plugin": udf.manifest.name, "version": udf.manifest.version, "results": results })
-            })
-            .collect();
-        let output = dir.map(|dir| dir.display().to_string());
-        let all = json!({ "output": output, "udfs": udfs, "stats": self.outcome.stats });
-        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
-        Ok(())
-    }
+/// What a script needs.
+pub(crate) fn print_json(outcome: &Outcome, dir: Option<&Path>) -> anyhow::Result<()> {
+    let udfs: Vec<Json> = outcome
+        .udfs
+        .iter()
+        .map(|udf| {
+            let results: Vec<Json> =
+                udf.results.iter().map(|result| summary(result, dir.map(|dir| dir.join(&udf.label)))).collect();
+            json!({ "label": udf.label, "plugin": udf.manifest.name, "version": udf.manifest.version, "results": results })
+        })
+        .collect();
+    let output = dir.map(|dir| dir.display().to_string());
+    let all = json!({ "output": output, "udfs": udfs, "stats": outcome.stats });
+    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
+    Ok(())
+}
+
+/// What is recorded of a data set.
+pub(crate) fn record_dataset(dataset: &Dataset) -> Json {
+    let present = dataset.present();
+    json!({
+        "path": dataset.path().display().to_string(),
+        "format": dataset.format(),
+        "nav_shape": dataset.nav().axes(),
+        "sig_shape": dataset.sig().axes(),
+        "dtype": dataset.dtype().name(),
+        "sync_offset": dataset.sync_offset(),
+        "frames_present": [present.start.0, present.end.0],
+        "files": dataset.files().iter().map(|file| json!({
+            "path": file.path.display().to_string(),
+            "bytes": file.size,
+            "modified_unix_s": file.mtime,
+        })).collect::<Vec<_>>(),
+    })
 }
 
 /// How many are true.

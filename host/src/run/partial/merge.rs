@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::{
-        Observer, Outcome, RunError, Stats, UdfSpec, Update,
+        Observer, Outcome, RunConfig, RunError, Stats, UdfSpec, Update,
         outcome::damage,
         plan::{PlannedPartition, equal_parts, within_roi},
         prepare::{Prepared, prepare},
@@ -39,6 +39,8 @@ pub struct PartialFacts {
     pub n_partitions: u64,
     /// Whether the plugins ran deterministically; they must when it is merged, too.
     pub deterministic: bool,
+    /// Names and sizes of the files that it read.
+    pub files: Vec<(String, u64)>,
     /// The UDFs of the run, in order.
     pub udfs: Vec<PartialUdf>,
 }
@@ -46,12 +48,26 @@ pub struct PartialFacts {
 /// A UDF of the run that a partial is part of.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PartialUdf {
-    /// Its label; none for the plugin's own name.
-    pub label: Option<String>,
+    /// Its label.
+    pub label: String,
     /// Name or path of the plugin.
     pub plugin: String,
     /// Hash of the plugin.
     pub sha256: String,
+}
+
+/// What the partials of a run gave, and what the run was.
+pub struct Merged {
+    /// As of one run.
+    pub outcome: Outcome,
+    /// The UDFs with their parameters.
+    pub udfs: Vec<UdfSpec>,
+    /// How it was run: ROI, corrections, partitions.
+    pub config: RunConfig,
+    /// Shape of the scan.
+    pub nav: Shape,
+    /// Shape of a frame.
+    pub sig: Shape,
 }
 
 /// A partial taken apart.
@@ -74,12 +90,13 @@ pub fn facts(partial: Made<'_>) -> Result<PartialFacts, PartialError> {
         partition,
         n_partitions: run.n_partitions,
         deterministic: run.deterministic,
+        files: run.files,
         udfs: udfs.map(udf).collect(),
     })
 }
 
 /// Merges the partials of all partitions of a run, given in any order, to the results of the run. `plugins` are those that
-/// [`facts`] names, in that order. Gives the UDFs, too, with their parameters.
+/// [`facts`] names, in that order.
 ///
 /// # Errors
 ///
@@ -89,7 +106,7 @@ pub fn merge(
     plugins: &[Plugin],
     limits: &Limits,
     observer: &Observer,
-) -> Result<(Outcome, Vec<UdfSpec>), RunError> {
+) -> Result<Merged, RunError> {
     let partials = sort(partials)?;
     let first = partials.values().next().ok_or(PartialError::None)?;
     let run = &first.header.run;
@@ -134,7 +151,16 @@ pub fn merge(
             seconds: 0.0,
         },
     };
-    Ok((outcome, specs))
+    let roi = run.roi.as_ref().map(|roi| restore(roi, &first.blocks)).transpose().map_err(unreadable)?;
+    let config = RunConfig {
+        partitions: Some(run.n_partitions),
+        tile_bytes: run.tile_bytes,
+        roi,
+        corrections: scan.corrections,
+        limits: limits.clone(),
+        ..RunConfig::default()
+    };
+    Ok(Merged { outcome, udfs: specs, config, nav: scan.nav, sig: scan.sig })
 }
 
 fn read(partial: Made<'_>) -> Result<Read<'_>, PartialError> {
@@ -183,7 +209,7 @@ fn specs(first: &Read<'_>, plugins: &[Plugin]) -> Result<Vec<UdfSpec>, PartialEr
         let facts = plugin.facts();
         if facts.sha256 != udf.sha256 {
             return Err(PartialError::Plugin {
-                label: udf.label.clone().unwrap_or_else(|| udf.plugin.clone()),
+                label: udf.label.clone(),
                 plugin: facts.origin.clone(),
                 found: facts.sha256.clone(),
                 expected: udf.sha256.clone(),
@@ -194,7 +220,7 @@ fn specs(first: &Read<'_>, plugins: &[Plugin]) -> Result<Vec<UdfSpec>, PartialEr
         }
         let arguments = restore_arguments(&udf.arguments, &first.blocks);
         let arguments = arguments.map_err(|what| PartialError::unreadable(first.name, what))?;
-        Ok(UdfSpec { label: udf.label.clone(), plugin: plugin.clone(), arguments })
+        Ok(UdfSpec { label: Some(udf.label.clone()), plugin: plugin.clone(), arguments })
     };
     run.udfs.iter().zip(plugins).map(spec).collect()
 }

@@ -10,7 +10,7 @@ mod record;
 use std::sync::Arc;
 
 pub use error::PartialError;
-pub use merge::{Made, PartialFacts, PartialUdf, facts, merge};
+pub use merge::{Made, Merged, PartialFacts, PartialUdf, facts, merge};
 
 use super::{
     Observer, Pool, RunConfig, RunError, UdfSpec,
@@ -32,6 +32,10 @@ use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, keep, keep
 /// # Errors
 ///
 /// [`RunError`], and those of the run.
+///
+/// # Panics
+///
+/// Never: a header of numbers and texts is JSON.
 pub fn partial(
     dataset: &Arc<Dataset>,
     udfs: &[UdfSpec],
@@ -42,8 +46,9 @@ pub fn partial(
     let config = RunConfig { only_partition: Some(index), ..config.clone() };
     let source = Source::new(Arc::clone(dataset), &config)?;
     let mut blocks = Vec::new();
-    let run = describe(dataset, udfs, &config, &mut blocks);
     let job = Job::prepare(source, udfs, &config, (&Cancel::default(), observer), (&Pool::new(1)?, &Arc::default()))?;
+    let labels: Vec<&str> = job.recipes.iter().map(|recipe| recipe.label.as_str()).collect();
+    let run = describe(dataset, (udfs, &labels), &config, &mut blocks);
     let partials = match &job.plan.partitions[..] {
         // No frame of it is in the ROI.
         [] => Vec::new(),
@@ -66,7 +71,12 @@ fn keep_pieces(partial: Partial, blocks: &mut Vec<Vec<u8>>) -> Vec<Vec<PieceReco
 }
 
 /// What all partials of a run say of it.
-fn describe(dataset: &Dataset, udfs: &[UdfSpec], config: &RunConfig, blocks: &mut Vec<Vec<u8>>) -> RunRecord {
+fn describe(
+    dataset: &Dataset,
+    (udfs, labels): (&[UdfSpec], &[&str]),
+    config: &RunConfig,
+    blocks: &mut Vec<Vec<u8>>,
+) -> RunRecord {
     let (present, corrections) = (dataset.present(), &config.corrections);
     let sig = dataset.sig();
     let numbers = |numbers: &[f64]| Array {
@@ -95,7 +105,7 @@ fn describe(dataset: &Dataset, udfs: &[UdfSpec], config: &RunConfig, blocks: &mu
         n_partitions: super::partition_plan(dataset, config.partitions).len() as u64,
         tile_bytes: config.tile_bytes,
         deterministic: udfs.iter().any(|udf| udf.plugin.is_deterministic()),
-        udfs: udfs.iter().map(|udf| describe_udf(udf, blocks)).collect(),
+        udfs: udfs.iter().zip(labels).map(|(udf, label)| describe_udf(udf, label, blocks)).collect(),
         updates: config
             .updates
             .iter()
@@ -108,10 +118,10 @@ fn describe(dataset: &Dataset, udfs: &[UdfSpec], config: &RunConfig, blocks: &mu
     }
 }
 
-fn describe_udf(udf: &UdfSpec, blocks: &mut Vec<Vec<u8>>) -> UdfRecord {
+fn describe_udf(udf: &UdfSpec, label: &str, blocks: &mut Vec<Vec<u8>>) -> UdfRecord {
     let facts = udf.plugin.facts();
     UdfRecord {
-        label: udf.label.clone(),
+        label: label.to_owned(),
         plugin: facts.origin.clone(),
         sha256: facts.sha256.clone(),
         arguments: keep_arguments(&udf.arguments, blocks),

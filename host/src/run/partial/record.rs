@@ -60,8 +60,7 @@ pub(super) struct RunRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UdfRecord {
-    /// None for the plugin's own name.
-    pub(super) label: Option<String>,
+    pub(super) label: String,
     /// Name or path of the plugin.
     pub(super) plugin: String,
     pub(super) sha256: String,

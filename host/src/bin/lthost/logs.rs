@@ -1,0 +1,43 @@
+//! What plugins log, on stderr.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lthost::plugin::{LogLevel, LogLine, Logger};
+
+use crate::terminal;
+
+/// Messages of plugins that are held back until it is known whether they are part of an error.
+pub(crate) type HeldBack = Arc<Mutex<Vec<LogLine>>>;
+
+/// Prints what plugins log, but for errors: a panic's message is shown with the error that follows it.
+pub(crate) fn logger() -> (Logger, HeldBack) {
+    let held_back = HeldBack::default();
+    let keep = held_back.clone();
+    let logger: Logger = Arc::new(move |line: LogLine| {
+        if line.level == LogLevel::Error {
+            keep.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        } else {
+            print_log(&line);
+        }
+    });
+    (logger, held_back)
+}
+
+pub(crate) fn print_held_back(held_back: &HeldBack, error: Option<&anyhow::Error>) {
+    let error = error.map(|error| format!("{error:#}")).unwrap_or_default();
+    for line in held_back.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if !error.contains(&line.message) {
+            print_log(line);
+        }
+    }
+}
+
+fn print_log(line: &LogLine) {
+    let level = match line.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warning",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+    };
+    terminal::say(&format!("{level}: plugin `{}`{}: {}", line.plugin, line.place, line.message));
+}

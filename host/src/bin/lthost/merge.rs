@@ -1,0 +1,105 @@
+//! `lthost merge`: the partials of all partitions, to the results of one run.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Context;
+use lthost::{
+    plugin::Engine,
+    results::Output,
+    run::{
+        Observer,
+        partial::{Made, PartialUdf, facts, merge},
+    },
+};
+use serde_json::json;
+
+use crate::{Usage, find, job_args::split_label, limit_args::LimitArgs, logs, outcome};
+
+/// Merge the partials of all partitions of a run, which `lthost partial` made
+///
+/// The data set is not needed, the plugins are: they are found as the run found them, and must be the same. Results are the
+/// same bits as those of one run.
+///
+/// Examples:
+///   lthost merge *.partial -o out
+///   lthost merge --plugin my-udf=./new/place/my_udf.wasm *.partial -o out --png
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Opts {
+    /// Files with partials, in any order
+    #[arg(required = true, value_name = "FILE")]
+    partials: Vec<PathBuf>,
+    /// Where a plugin is now, LABEL=NAME or LABEL=FILE; it must be the same one; may be repeated
+    #[arg(long, value_name = "LABEL=NAME|FILE")]
+    plugin: Vec<String>,
+    /// Folder for the results, as of `lthost run`; without it a summary is printed
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Also write pictures of the results, DIR/LABEL/BUFFER.png
+    #[arg(long, requires = "output")]
+    png: bool,
+    /// Print a summary of the results as JSON on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
+    let limits = opts.limits.limits()?;
+    let read = |path: &PathBuf| {
+        let bytes = fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))?;
+        anyhow::Ok((path.display().to_string(), bytes))
+    };
+    let files = opts.partials.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let partials: Vec<Made<'_>> = files.iter().map(|(name, bytes)| Made { name, bytes }).collect();
+    let first = facts(partials[0])?;
+    let engine = Engine::new(first.deterministic)?;
+    let plugins = opts.places(&first.udfs)?;
+    let plugins =
+        plugins.iter().map(|place| find::find(place)?.load(&engine, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &opts.partials)).transpose()?;
+    let (logger, held_back) = logs::logger();
+    let merged = merge(&partials, &plugins, &limits, &Observer { logger, ..Observer::default() });
+    let merged = merged.map_err(anyhow::Error::from);
+    logs::print_held_back(&held_back, merged.as_ref().err());
+    let merged = merged?;
+    let files: Vec<_> = first.files.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes })).collect();
+    let data = json!({
+        "nav_shape": merged.nav.axes(),
+        "sig_shape": merged.sig.axes(),
+        "files": files,
+        "partials": opts.partials.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+    });
+    let run = outcome::Run {
+        nav: &merged.nav,
+        sig: &merged.sig,
+        data: &data,
+        config: &merged.config,
+        specs: &merged.udfs,
+        arrays: &[],
+    };
+    if let Some(output) = &mut output {
+        run.write(&merged.outcome, output, opts.png)?;
+    }
+    let dir = opts.output.as_deref();
+    if opts.json { outcome::print_json(&merged.outcome, dir) } else { run.print_summary(&merged.outcome, dir) }
+}
+
+impl Opts {
+    /// Where each plugin is: where the run had it, or where the command line says.
+    fn places(&self, udfs: &[PartialUdf]) -> Result<Vec<String>, Usage> {
+        let mut places: Vec<String> = udfs.iter().map(|udf| udf.plugin.clone()).collect();
+        for given in &self.plugin {
+            let (label, place) = split_label(given);
+            let label = label.ok_or_else(|| Usage(format!("--plugin {given}: expected LABEL=NAME or LABEL=FILE")))?;
+            let udf = udfs.iter().position(|udf| udf.label == label);
+            let udf = udf.ok_or_else(|| {
+                let known: Vec<&str> = udfs.iter().map(|udf| udf.label.as_str()).collect();
+                Usage(format!("--plugin {given}: there is no `{label}` in the partials, but {}", known.join(", ")))
+            })?;
+            place.clone_into(&mut places[udf]);
+        }
+        Ok(places)
+    }
+}
