@@ -2,13 +2,10 @@
 //! plugins are shared; every run has its own instances.
 #![expect(clippy::print_stdout, reason = "examples print what they do")]
 
-use std::sync::Arc;
-
 use futures::{StreamExt, try_join};
 use lthost::{
-    dataset::Dataset,
     plugin::Engine,
-    run::{Observer, Outcome, Pool, RunConfig, UdfSpec},
+    run::{Observer, Outcome, PartialStream, Pool, RunConfig},
 };
 use lthost_examples::{load, n_processed, open_dataset, print_all};
 
@@ -17,18 +14,17 @@ fn main() -> anyhow::Result<()> {
     let udfs = [load(&engine, "sum")?, load(&engine, "sumsig")?];
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let one = follow("one", &pool, &dataset, &udfs);
-        let two = follow("two", &pool, &dataset, &udfs);
+        let start = || pool.start(&dataset, &udfs, &RunConfig::default(), Observer::default()).stream();
+        let (one, two) = (start(), start());
         println!("Do something else while UDFs are running in the background");
-        let (one, two) = try_join!(one, two)?;
+        let (one, two) = try_join!(follow("one", one), follow("two", two))?;
         println!("{} and {} nav positions processed in the end", n_processed(&one), n_processed(&two));
         Ok(())
     })
 }
 
-/// Runs the UDFs and prints each partial result. Gives the last one.
-async fn follow(label: &str, pool: &Pool, dataset: &Arc<Dataset>, udfs: &[UdfSpec]) -> anyhow::Result<Outcome> {
-    let mut partials = pool.start(dataset, udfs, &RunConfig::default(), Observer::default()).stream();
+/// Prints each partial result of a run. Gives the last one.
+async fn follow(label: &str, mut partials: PartialStream) -> anyhow::Result<Outcome> {
     let mut last = None;
     while let Some(partial) = partials.next().await {
         let partial = partial?;

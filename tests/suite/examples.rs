@@ -10,12 +10,12 @@ use crate::program::{Ended, Folder};
 /// Kinds and dtypes as in the notebook; the shapes are those of the scan here.
 const SUM: &str = "{'intensity': kind=sig dtype=float32 shape=(60, 70)}";
 const BOTH: &str = "({'intensity': kind=sig dtype=float32 shape=(60, 70)},\n \
-                    {'intensity': kind=nav dtype=float32 shape=(30, 50)})\n";
+                    {'intensity': kind=nav dtype=float32 shape=(80, 100)})\n";
 
-/// Runs an example over a scan that is large enough for several partitions. Gives what it prints.
+/// Runs an example over a scan that is large enough for many partitions. Gives what it prints.
 fn run(name: &str) -> String {
     let folder = Folder::new();
-    save(&folder.path("scan.npy"), &counts(&[30, 50, 60, 70]));
+    save(&folder.path("scan.npy"), &counts(&[80, 100, 60, 70]));
     let program = lthost().get_program().to_owned();
     let example = std::path::Path::new(&program).parent().unwrap().join("examples").join(name);
     assert!(
@@ -58,7 +58,7 @@ fn synchronous_execution_as_an_iterator() {
     let steps = steps(&printed);
     assert!(steps.len() > 1, "no partial result: {printed}");
     assert!(steps.is_sorted_by(|a, b| a.1 < b.1), "{printed}");
-    assert_eq!(steps.last().unwrap().1, 1500);
+    assert_eq!(steps.last().unwrap().1, 8000);
     assert_eq!(printed.matches(BOTH).count(), steps.len());
 }
 
@@ -69,11 +69,11 @@ fn asynchronous_execution_as_an_iterator() {
     let steps = steps(&printed);
     let of = |label: &str| steps.iter().filter(|(other, _)| other == label).map(|(_, n)| *n).collect::<Vec<_>>();
     for label in ["one", "two"] {
-        assert!(of(label).is_sorted() && of(label).last() == Some(&1500), "{printed}");
+        assert!(of(label).is_sorted() && of(label).last() == Some(&8000), "{printed}");
     }
     // Both go on at the same time: each is seen before the other is done.
     let first = |label: &str| steps.iter().position(|(other, _)| other == label).unwrap();
     let last = |label: &str| steps.iter().rposition(|(other, _)| other == label).unwrap();
     assert!(first("one") < last("two") && first("two") < last("one"), "one after the other: {printed}");
-    assert!(printed.ends_with("1500 and 1500 nav positions processed in the end\n"));
+    assert!(printed.ends_with("8000 and 8000 nav positions processed in the end\n"));
 }
