@@ -477,7 +477,10 @@ fn a_failure_is_repeated_by_the_command_line_that_is_printed() {
     let error = |ended: &Ended| ended.stderr.lines().next().unwrap().to_owned();
     assert_eq!((again.code, error(&again)), (ended.code, error(&ended)));
     // Another partition alone is fine, and is the only one in its results.
-    folder.lthost(&[&args[..], &panicking[..], &["--partition", "1", "-o", "out"]].concat()).succeeds();
+    let alone = folder.lthost(&[&args[..], &panicking[..], &["--partition", "1", "-o", "out"]].concat());
+    let said = "partition 1 alone: 16 of 20 frames are not in these results";
+    assert!(alone.succeeds().stdout.contains(said), "{alone:?}");
+    assert_eq!(folder.json("out/run.json")["complete"], false);
     let damage = folder.result("out/damage.npy").data;
     assert!((0..20).all(|frame| (damage[frame] == 1) == (4..8).contains(&frame)), "{damage:?}");
     let args = [&args[..], &["--partition", "5"]].concat();

@@ -71,10 +71,11 @@ impl Run<'_> {
             "arrays": arrays,
             "udfs": udfs,
             "updates": updates,
-            "complete": outcome.is_complete,
+            "complete": outcome.is_complete && self.config.only_partition.is_none(),
             "running": {
                 "workers": outcome.stats.n_workers,
                 "partitions": self.config.partitions,
+                "only_partition": self.config.only_partition,
                 "tile_bytes": self.config.tile_bytes,
                 "deterministic": self.specs.iter().any(|spec| spec.plugin.is_deterministic()),
                 "max_memory_bytes": self.config.limits.max_memory_bytes,
@@ -115,7 +116,9 @@ impl Run<'_> {
         writeln!(out, "{frames} frames, {gb:.3} GB{how}")?;
         let selected = self.config.roi.as_ref().map_or(self.nav.size(), |roi| count(&roi.data));
         let missing = selected.saturating_sub(count(&outcome.damage.data));
-        if missing > 0 {
+        if let Some(partition) = self.config.only_partition {
+            writeln!(out, "partition {partition} alone: {missing} of {selected} frames are not in these results")?;
+        } else if missing > 0 {
             writeln!(
                 out,
                 "{missing} of {selected} frames are not in the file: they count as zero here, damage.npy has them"
