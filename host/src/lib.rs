@@ -5,7 +5,7 @@
 //! (files)     (frames)     (bytes)   (wasm)       (buffers)   (ordered)  (nav/sig/single)
 //! ```
 //!
-//! [`dataset::open`] a data set, load a [`plugin::Plugin`], and [`run::run`] it. Modules stand in the order in which
+//! [`dataset::open`] a data set, load a [`plugin::Plugin`], and start it on a [`run::Pool`]. Modules stand in the order in which
 //! data meet them, and know only those before them.
 
 pub mod shape;
