@@ -1,6 +1,10 @@
 //! What the README says of writing a plugin, done: in a folder of its own, with its text alone.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use lthost_tests::{counts, root, run, save};
 
@@ -14,22 +18,51 @@ fn block(readme: &str, marker: &str) -> String {
 #[test]
 fn a_plugin_from_the_readme_builds_and_runs() {
     let dir = tempfile::tempdir().unwrap();
+    let (manifest, source) = plugin();
+    check(&build(dir.path(), &manifest, &source), dir.path());
+}
+
+#[test]
+fn a_backtrace_has_file_and_line_where_the_plugin_has_debug_information() {
+    let dir = tempfile::tempdir().unwrap();
+    let (manifest, source) = plugin();
+    let manifest = format!("{manifest}\n[profile.release]\ndebug = \"line-tables-only\"\n");
+    let work = "        each_dtype!(tile.pixels()";
+    let source =
+        source.replace(work, &format!("        let missing: Option<u8> = None;\n        missing.unwrap();\n{work}"));
+    let line = source.lines().position(|line| line.contains("missing.unwrap()")).expect("it is in the source") + 1;
+    let wasm = build(dir.path(), &manifest, &source).display().to_string();
+    save(&dir.path().join("scan.npy"), &counts(&[3, 4, 5, 6]));
+    let data = dir.path().join("scan.npy").display().to_string();
+    let ran = run(&["run", "--plugin", &wasm, "--dataset", &data]);
+    let error = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{error}");
+    let innermost = error.lines().find(|line| line.starts_with("    at ")).unwrap_or_default();
+    assert!(
+        innermost.starts_with("    at process (") && innermost.ends_with(&format!("src/lib.rs:{line})")),
+        "{error}"
+    );
+}
+
+/// Manifest and source of the README's plugin.
+fn plugin() -> (String, String) {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let sdk = root().join("guest-sdk").canonicalize().unwrap();
     let manifest = block(&readme, "`Cargo.toml`:").replace("/path/to/lthost/guest-sdk", &sdk.display().to_string());
-    fs::create_dir(dir.path().join("src")).unwrap();
-    fs::write(dir.path().join("Cargo.toml"), manifest).unwrap();
-    fs::write(dir.path().join("src/lib.rs"), block(&readme, "`src/lib.rs`, ")).unwrap();
+    (manifest, block(&readme, "`src/lib.rs`, "))
+}
+
+/// Builds a plugin in a folder of its own.
+fn build(dir: &Path, manifest: &str, source: &str) -> PathBuf {
+    fs::create_dir(dir.join("src")).unwrap();
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::write(dir.join("src/lib.rs"), source).unwrap();
     // The same versions of dependencies as here, so that nothing has to be looked up.
-    fs::copy(root().join("Cargo.lock"), dir.path().join("Cargo.lock")).unwrap();
-    let built = Command::new(root().join("scripts/guest-cargo"))
-        .args(["build", "--release"])
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
+    fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+    let cargo = root().join("scripts/guest-cargo");
+    let built = Command::new(cargo).args(["build", "--release"]).current_dir(dir).output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let wasm = dir.path().join("target/wasm32-unknown-unknown/release/my_udf.wasm");
-    check(&wasm, dir.path());
+    dir.join("target/wasm32-unknown-unknown/release/my_udf.wasm")
 }
 
 /// Runs the plugin over a small scan and compares with a plain sum.

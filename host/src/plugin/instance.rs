@@ -557,25 +557,32 @@ fn reason(trap: wasmtime::Trap) -> String {
     }
 }
 
-/// Functions of a backtrace, innermost first, with file and line where the plugin has them.
+/// Functions of a backtrace, innermost first, those too that were inlined, with file and line where the plugin has them.
 ///
 /// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings call.
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     const PANIC: [&str; 5] =
         ["__rustc::", "core::panicking::", "core::result::unwrap_failed", "core::option::", "std::"];
-    let describe = |frame: &wasmtime::FrameInfo| {
-        let symbol = frame.symbols().first();
-        let name = symbol.and_then(|symbol| symbol.name()).or(frame.func_name());
-        let name = name.map_or_else(
-            || format!("function {}", frame.func_index()),
-            |name| format!("{:#}", rustc_demangle::demangle(name)),
-        );
-        let source = symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?)));
-        let line = source.map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
-        printable(&format!("{name}{line}"), 400)
+    let of_frame = |frame: &wasmtime::FrameInfo| -> Vec<String> {
+        let named = |name: Option<&str>, source: Option<(&str, u32)>| {
+            let name = name.or(frame.func_name()).map_or_else(
+                || format!("function {}", frame.func_index()),
+                |name| format!("{:#}", rustc_demangle::demangle(name)),
+            );
+            let line = source.map(|(file, line)| format!(" ({file}:{line})")).unwrap_or_default();
+            printable(&format!("{name}{line}"), 400)
+        };
+        if frame.symbols().is_empty() {
+            return vec![named(None, None)];
+        }
+        // Lines of the standard library say nothing of the plugin either.
+        let own =
+            frame.symbols().iter().filter(|symbol| !symbol.file().is_some_and(|file| file.starts_with("/rustc/")));
+        own.map(|symbol| named(symbol.name(), symbol.file().zip(symbol.line()))).collect()
     };
-    let all = backtrace.frames().iter().map(describe);
+    let all = backtrace.frames().iter().flat_map(of_frame);
     let is_panic = |name: &String| PANIC.iter().any(|prefix| name.starts_with(prefix));
-    let is_binding = |name: &String| name.contains("bindings::exports::") || name.starts_with("lthost:udf/");
+    let is_binding =
+        |name: &String| name.contains("bindings::") || name.contains("_cabi<") || name.starts_with("lthost:udf/");
     all.skip_while(is_panic).filter(|name| !is_binding(name)).take(16).collect()
 }
