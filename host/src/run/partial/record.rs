@@ -161,3 +161,21 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_come_back_to_the_last_bit() {
+        // The first two come back as a neighbour where JSON is read fast.
+        for number in [9.073_038_322_028_689e-5, 1.927_896_752_283_323_5e-7, f64::MIN_POSITIVE, f64::MAX, 0.1, -0.0] {
+            let records = keep_arguments(&[("cx".to_owned(), Argument::Json(number.into()))], &mut Vec::new());
+            let records: Vec<(String, ArgumentRecord)> =
+                serde_json::from_str(&serde_json::to_string(&records).unwrap()).unwrap();
+            let arguments = restore_arguments(&records, &[]).unwrap();
+            let Argument::Json(json) = &arguments[0].1 else { panic!("{arguments:?}") };
+            assert_eq!(json.as_f64().unwrap().to_bits(), number.to_bits());
+        }
+    }
+}
