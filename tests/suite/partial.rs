@@ -3,14 +3,14 @@
 use std::fs;
 
 use lthost::shape::Dtype;
-use lthost_tests::wasm;
+use lthost_tests::{root, wasm};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::program::{Ended, Folder, SCAN, files};
 
-/// UDFs of every kind of merge, of parameters and of results.
-const UDFS: [&str; 22] = [
+/// All plugins, and UDFs of every kind of merge, of parameters and of results.
+const UDFS: [&str; 46] = [
     "--plugin",
     "sum",
     "--plugin",
@@ -19,6 +19,9 @@ const UDFS: [&str; 22] = [
     "com",
     "-p",
     "regression=1",
+    // Most readers of JSON take it for a neighbour of this number.
+    "-p",
+    "cx=1.9278967522833235e-7",
     "--plugin",
     "pick",
     "--plugin",
@@ -33,6 +36,28 @@ const UDFS: [&str; 22] = [
     "guest_one_step",
     "--plugin",
     "max",
+    "--plugin",
+    "sumsig",
+    "--plugin",
+    "extrema",
+    "--plugin",
+    "logsum",
+    "--plugin",
+    "record",
+    "--plugin",
+    "fem",
+    "-p",
+    "center=[3,3]",
+    "-p",
+    "rad_in=0",
+    "-p",
+    "rad_out=3",
+    "--plugin",
+    "crystallinity",
+    "-p",
+    "rad_in=0",
+    "-p",
+    "rad_out=3",
 ];
 
 /// A folder with a scan, a ROI, corrections, masks and AUX data.
@@ -144,7 +169,7 @@ fn partials_that_do_not_belong_together_are_refused_by_name() {
     };
     other("roi", &["--roi", "roi.npy"]);
     other("dark", &["--dark", "dark.npy"]);
-    other("metadata", &["--sync-offset", "1"]);
+    other("sync offset", &["--sync-offset", "1"]);
     other("tile bytes", &["--tile-bytes", "100"]);
     other("deterministic", &["--deterministic"]);
     other("udfs", &["-p", "mask_count=2"]);
@@ -156,6 +181,42 @@ fn partials_that_do_not_belong_together_are_refused_by_name() {
     other("udfs", &[]);
     // The originals are whole, and need no masks any more.
     merge(&folder, &names, &["-o", "merged"]).succeeds();
+}
+
+#[test]
+fn every_plugin_is_merged_here() {
+    for plugin in fs::read_dir(root().join("plugins")).unwrap().flatten() {
+        let name = plugin.file_name().into_string().unwrap();
+        assert!(UDFS.iter().any(|arg| arg.rsplit('=').next() == Some(&name)), "{name}");
+    }
+}
+
+#[test]
+fn partials_of_other_data_are_refused_whatever_the_files_are_called() {
+    let folder = folder();
+    let names = make(&folder, 2, &["--plugin", "sum"]);
+    let mut scan = fs::read(folder.path("scan.npy")).unwrap();
+    let at = scan.len() / 2;
+    scan[at] ^= 1;
+    fs::create_dir(folder.path("elsewhere")).unwrap();
+    folder.write("elsewhere/scan.npy", &scan);
+    let other = ["partial", "--plugin", "sum", "--partitions", "2", "--partition", "0", "-o", "other"];
+    folder.lthost(&[&other[..], &["--dataset", "elsewhere/scan.npy"]].concat()).succeeds();
+    let error = "`other` is of another run than `1.partial`: they differ in content";
+    merge(&folder, &["1.partial".to_owned(), "other".to_owned()], &[]).fails(1, &[error]);
+    // The same data may be elsewhere.
+    fs::copy(folder.path("scan.npy"), folder.path("elsewhere/scan.npy")).unwrap();
+    folder.lthost(&[&other[..], &["--dataset", "elsewhere/scan.npy"]].concat()).succeeds();
+    merge(&folder, &["1.partial".to_owned(), "other".to_owned()], &[]).succeeds();
+    merge(&folder, &names, &[]).succeeds();
+    // The same file read in another way is other data.
+    let raw = ["--dataset", "elsewhere/scan.npy", "--format", "raw", "--sig-shape", "6,7", "--nav-shape", "4,5"];
+    for (dtype, name) in [("<u2", "little"), (">u2", "big")] {
+        let index = if name == "big" { "1" } else { "0" };
+        let own = ["partial", "--plugin", "sum", "--partitions", "2", "--partition", index, "-o", name];
+        folder.lthost(&[&own[..], &raw, &["--dtype", dtype]].concat()).succeeds();
+    }
+    merge(&folder, &["little".to_owned(), "big".to_owned()], &[]).fails(1, &["they differ in content"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod detect;
 mod error;
+mod fingerprint;
 mod fortran;
 mod frames;
 mod map;

@@ -24,7 +24,7 @@ use crate::{
     plugin::{CONTRACT, Cancel},
     shape::{Array, Dtype, Shape},
 };
-use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, keep, keep_arguments};
+use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, hex, keep, keep_arguments};
 
 /// Processes a partition alone, on this thread: partition number `index` of those that a run with the same data set, UDFs and
 /// `config` would have. Gives its partial, for [`merge`].
@@ -48,7 +48,7 @@ pub fn partial(
     let mut blocks = Vec::new();
     let job = Job::prepare(source, udfs, &config, (&Cancel::default(), observer), (&Pool::new(1)?, &Arc::default()))?;
     let labels: Vec<&str> = job.recipes.iter().map(|recipe| recipe.label.as_str()).collect();
-    let run = describe(dataset, (udfs, &labels), &config, &mut blocks);
+    let run = describe(dataset, (udfs, &labels), &config, &mut blocks)?;
     let partials = match &job.plan.partitions[..] {
         // No frame of it is in the ROI.
         [] => Vec::new(),
@@ -76,7 +76,7 @@ fn describe(
     (udfs, labels): (&[UdfSpec], &[&str]),
     config: &RunConfig,
     blocks: &mut Vec<Vec<u8>>,
-) -> RunRecord {
+) -> Result<RunRecord, RunError> {
     let (present, corrections) = (dataset.present(), &config.corrections);
     let sig = dataset.sig();
     let numbers = |numbers: &[f64]| Array {
@@ -88,14 +88,17 @@ fn describe(
         let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (name, file.size)
     };
-    RunRecord {
+    Ok(RunRecord {
         lthost: env!("CARGO_PKG_VERSION").to_owned(),
         contract: CONTRACT.to_owned(),
         nav: dataset.nav().axes().to_vec(),
         sig: sig.axes().to_vec(),
         dtype: dataset.dtype().name().to_owned(),
+        format: dataset.format().to_owned(),
+        sync_offset: dataset.sync_offset(),
         metadata: dataset.metadata().to_vec(),
         files: dataset.files().iter().map(file).collect(),
+        content: hex(&dataset.fingerprint()?),
         file_bytes_per_frame: dataset.file_bytes_per_frame(),
         present: (present.start.0, present.end.0),
         roi: config.roi.as_ref().map(|roi| keep(roi, blocks)),
@@ -115,7 +118,7 @@ fn describe(
                 arguments: keep_arguments(&update.arguments, blocks),
             })
             .collect(),
-    }
+    })
 }
 
 fn describe_udf(udf: &UdfSpec, label: &str, blocks: &mut Vec<Vec<u8>>) -> UdfRecord {

@@ -39,9 +39,13 @@ pub(super) struct RunRecord {
     pub(super) nav: Vec<u64>,
     pub(super) sig: Vec<u64>,
     pub(super) dtype: String,
+    pub(super) format: String,
+    pub(super) sync_offset: i64,
     pub(super) metadata: Vec<(String, String)>,
     /// Name and size.
     pub(super) files: Vec<(String, u64)>,
+    /// Fingerprint of what is in them, as they were read.
+    pub(super) content: String,
     pub(super) file_bytes_per_frame: u64,
     /// The frames of the scan that are in the files: first, and one past the last.
     pub(super) present: (u64, u64),
@@ -154,7 +158,7 @@ pub(super) fn restore_arguments(
     records.iter().map(|(name, record)| Ok((name.clone(), restore_one(record)?))).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _infallible = write!(text, "{byte:02x}");
