@@ -124,6 +124,12 @@ fn partials_merge_to_the_same_bits_as_one_run() {
         for key in ["udfs", "updates", "complete"] {
             assert_eq!(merged[key], once[key], "{key} with {options:?}");
         }
+        for key in ["format", "nav_shape", "sig_shape", "dtype", "sync_offset", "frames_present"] {
+            assert_eq!(merged["dataset"][key], once["dataset"][key], "{key} with {options:?}");
+        }
+        for (name, array) in once["arrays"].as_object().unwrap() {
+            assert_eq!(merged["arrays"][name]["array"], array["array"], "{name}");
+        }
     }
 }
 

@@ -13,7 +13,12 @@ use lthost::{
 };
 use serde_json::json;
 
-use crate::{Usage, find, job_args::split_label, limit_args::LimitArgs, logs, outcome};
+use crate::{
+    Usage, find,
+    job_args::{GivenArray, split_label},
+    limit_args::LimitArgs,
+    logs, outcome,
+};
 
 /// Merge the partials of all partitions of a run, which `lthost partial` made
 ///
@@ -66,18 +71,25 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let merged = merged?;
     let files: Vec<_> = first.files.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes })).collect();
     let data = json!({
+        "format": first.format,
         "nav_shape": merged.nav.axes(),
         "sig_shape": merged.sig.axes(),
+        "dtype": first.dtype,
+        "sync_offset": first.sync_offset,
+        "frames_present": first.frames_present,
         "files": files,
         "partials": opts.partials.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
     });
+    // Each partial has them; the first one stands for all.
+    let place = |(name, array)| (name, opts.partials[0].clone(), array);
+    let arrays: Vec<GivenArray> = merged.arrays.into_iter().map(place).collect();
     let run = outcome::Run {
         nav: &merged.nav,
         sig: &merged.sig,
         data: &data,
         config: &merged.config,
         specs: &merged.udfs,
-        arrays: &[],
+        arrays: &arrays,
     };
     if let Some(output) = &mut output {
         run.write(&merged.outcome, output, opts.png)?;

@@ -18,7 +18,7 @@ use crate::{
     buffer::{Emission, Partial},
     correction::Corrections,
     plugin::{Cancel, Limits, Plugin, Sandbox},
-    shape::{FrameIdx, Roi, Shape},
+    shape::{Array, FrameIdx, Roi, Shape},
 };
 
 /// A partial, and how messages call it: the file that it came from.
@@ -39,6 +39,14 @@ pub struct PartialFacts {
     pub n_partitions: u64,
     /// Whether the plugins ran deterministically; they must when it is merged, too.
     pub deterministic: bool,
+    /// Format of the data.
+    pub format: String,
+    /// Element type of the data.
+    pub dtype: String,
+    /// Sync offset of the data.
+    pub sync_offset: i64,
+    /// The frames of the scan that are in the files: first, and one past the last.
+    pub frames_present: (u64, u64),
     /// Names and sizes of the files that it read.
     pub files: Vec<(String, u64)>,
     /// The UDFs of the run, in order.
@@ -64,6 +72,8 @@ pub struct Merged {
     pub udfs: Vec<UdfSpec>,
     /// How it was run: ROI, corrections, partitions.
     pub config: RunConfig,
+    /// ROI and corrections that were given, by name: `roi`, `dark`, `gain`, `excluded`. Corrections are 64-bit numbers.
+    pub arrays: Vec<(&'static str, Array)>,
     /// Shape of the scan.
     pub nav: Shape,
     /// Shape of a frame.
@@ -90,6 +100,10 @@ pub fn facts(partial: Made<'_>) -> Result<PartialFacts, PartialError> {
         partition,
         n_partitions: run.n_partitions,
         deterministic: run.deterministic,
+        format: run.format,
+        dtype: run.dtype,
+        sync_offset: run.sync_offset,
+        frames_present: run.present,
         files: run.files,
         udfs: udfs.map(udf).collect(),
     })
@@ -151,7 +165,8 @@ pub fn merge(
             seconds: 0.0,
         },
     };
-    let roi = run.roi.as_ref().map(|roi| restore(roi, &first.blocks)).transpose().map_err(unreadable)?;
+    let arrays = arrays(run, &first.blocks).map_err(unreadable)?;
+    let roi = arrays.iter().find(|(name, _)| *name == "roi").map(|(_, roi)| roi.clone());
     let config = RunConfig {
         partitions: Some(run.n_partitions),
         tile_bytes: run.tile_bytes,
@@ -160,7 +175,7 @@ pub fn merge(
         limits: limits.clone(),
         ..RunConfig::default()
     };
-    Ok(Merged { outcome, udfs: specs, config, nav: scan.nav, sig: scan.sig })
+    Ok(Merged { outcome, udfs: specs, config, arrays, nav: scan.nav, sig: scan.sig })
 }
 
 fn read(partial: Made<'_>) -> Result<Read<'_>, PartialError> {
@@ -223,6 +238,13 @@ fn specs(first: &Read<'_>, plugins: &[Plugin]) -> Result<Vec<UdfSpec>, PartialEr
         Ok(UdfSpec { label: Some(udf.label.clone()), plugin: plugin.clone(), arguments })
     };
     run.udfs.iter().zip(plugins).map(spec).collect()
+}
+
+/// ROI and corrections of the run, by name, as far as there are any.
+fn arrays(run: &RunRecord, blocks: &[&[u8]]) -> Result<Vec<(&'static str, Array)>, &'static str> {
+    let named = [("roi", &run.roi), ("dark", &run.dark), ("gain", &run.gain), ("excluded", &run.excluded)];
+    let given = named.into_iter().filter_map(|(name, record)| Some((name, record.as_ref()?)));
+    given.map(|(name, record)| Ok((name, restore(record, blocks)?))).collect()
 }
 
 /// The data of the run, and which frames were in the file.
