@@ -3,10 +3,10 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::PluginError;
@@ -26,7 +26,25 @@ pub struct Engine {
     inner: wasmtime::Engine,
     deterministic: bool,
     // The clock stops with the last clone.
-    _clock: Arc<()>,
+    ticks: Arc<Ticks>,
+}
+
+/// The engine's clock, in nanoseconds since it began.
+#[derive(Debug)]
+pub(super) struct Ticks {
+    start: Instant,
+    last: AtomicU64,
+}
+
+impl Ticks {
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// When it ticked last.
+    pub(super) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
 }
 
 /// Stops a run from another thread. Cheap to clone.
@@ -52,11 +70,26 @@ impl Engine {
     ///
     /// [`PluginError::Runtime`] if this machine can't run WebAssembly.
     pub fn new(deterministic: bool) -> Result<Self, PluginError> {
+        Self::with(&config(deterministic), deterministic)
+    }
+
+    /// As [`Engine::new`], and tells Linux's `perf` where every function of a plugin is, in `/tmp/perf-PID.map`.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError::Runtime`] if this machine can't run WebAssembly, or the file can't be written.
+    pub fn for_perf(deterministic: bool) -> Result<Self, PluginError> {
+        let mut config = config(deterministic);
+        config.profiler(wasmtime::ProfilingStrategy::PerfMap);
+        Self::with(&config, deterministic)
+    }
+
+    fn with(config: &wasmtime::Config, deterministic: bool) -> Result<Self, PluginError> {
         let runtime = |error: wasmtime::Error| PluginError::Runtime { message: format!("{error:#}") };
-        let engine = wasmtime::Engine::new(&config(deterministic)).map_err(runtime)?;
-        let clock = Arc::new(());
-        tick(engine.weak(), Arc::downgrade(&clock));
-        Ok(Self { inner: engine, deterministic, _clock: clock })
+        let engine = wasmtime::Engine::new(config).map_err(runtime)?;
+        let ticks = Arc::new(Ticks { start: Instant::now(), last: AtomicU64::new(0) });
+        tick(engine.weak(), Arc::downgrade(&ticks));
+        Ok(Self { inner: engine, deterministic, ticks })
     }
 
     /// Whether results are the same bits on any machine.
@@ -66,6 +99,10 @@ impl Engine {
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
+    }
+
+    pub(super) fn ticks(&self) -> &Arc<Ticks> {
+        &self.ticks
     }
 }
 
@@ -91,12 +128,13 @@ fn config(deterministic: bool) -> wasmtime::Config {
     config
 }
 
-/// Advances the engine's epoch until nobody holds `clock` any more.
-fn tick(engine: wasmtime::EngineWeak, clock: Weak<()>) {
+/// Advances the engine's epoch until nobody holds `ticks` any more.
+fn tick(engine: wasmtime::EngineWeak, ticks: Weak<Ticks>) {
     let ticker = move || {
-        while clock.strong_count() > 0 {
+        while ticks.strong_count() > 0 {
             thread::sleep(TICK);
-            let Some(engine) = engine.upgrade() else { break };
+            let (Some(engine), Some(ticks)) = (engine.upgrade(), ticks.upgrade()) else { break };
+            ticks.last.store(ticks.now(), Ordering::Relaxed);
             engine.increment_epoch();
         }
     };

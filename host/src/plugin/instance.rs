@@ -12,6 +12,7 @@ use super::{
     error::{Call, Place, printable, printable_lines},
     lower::{self, Values},
     manifest::Manifest,
+    samples::{Sampler, Sampling},
     state::{self, Logger, State},
 };
 use crate::{
@@ -26,6 +27,15 @@ pub(crate) struct Sandbox {
     pub(crate) limits: Limits,
     pub(crate) cancel: Cancel,
     pub(crate) logger: Logger,
+    /// Only if somebody wants to know where the time goes.
+    pub(crate) sampler: Option<Sampler>,
+}
+
+impl Sandbox {
+    /// Without samples.
+    pub(crate) fn new(limits: Limits, cancel: Cancel, logger: Logger) -> Self {
+        Self { limits, cancel, logger, sampler: None }
+    }
 }
 
 /// The data set, as `create` tells it to a plugin.
@@ -126,6 +136,7 @@ impl Instance {
         let engine = plugin.engine.wasmtime();
         let name = plugin.facts().origin.clone();
         let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
+        state.sampling = sandbox.sampler.as_ref().map(|sampler| Sampling::new(sampler, plugin.engine.ticks()));
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);
@@ -259,7 +270,14 @@ impl Instance {
                 data: Values::new(rows.dtype, lower::Fill::Slice(&rows.data)),
             })
             .collect();
-        let filler = |out: &mut [u8]| tile.fill(out).map_err(wasmtime::Error::new);
+        let since = self.store.data().sampling.as_ref().map(|sampling| sampling.since().clone());
+        let filler = |out: &mut [u8]| {
+            tile.fill(out).map_err(wasmtime::Error::new)?;
+            if let Some(since) = &since {
+                since.now();
+            }
+            Ok(())
+        };
         let fill = lower::Fill::With(n_bytes, &filler);
         let tile = lower::Tile {
             roi_start: tile.roi_start,

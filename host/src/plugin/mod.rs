@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod lower;
 mod manifest;
+mod samples;
 mod state;
 
 pub use arguments::Argument;
@@ -23,4 +24,6 @@ pub(crate) use instance::{Emitted, FillFailed, Instance, Meta, Pixels, Role, San
 pub use limits::Limits;
 pub use load::{CONTRACT, Facts, Plugin, inspect_bytes, inspect_file};
 pub use manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value};
+pub use samples::HotLine;
+pub(crate) use samples::Sampler;
 pub use state::{LogLevel, LogLine, Logger};

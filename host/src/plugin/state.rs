@@ -11,6 +11,7 @@ use super::{
     Cancel, Limits,
     bindings::{self, types},
     error::{Place, printable_lines},
+    samples::Sampling,
 };
 use crate::buffer::Emission;
 
@@ -68,6 +69,8 @@ pub(super) struct State {
     pub(super) timed_out: bool,
     /// What the plugin asked for when memory was refused in this call.
     pub(super) refused_bytes: Option<usize>,
+    /// Only if somebody wants to know where the time goes.
+    pub(super) sampling: Option<Sampling>,
     memory_bytes: usize,
     n_log_lines: usize,
 }
@@ -86,6 +89,7 @@ impl State {
             deadline: Instant::now(),
             timed_out: false,
             refused_bytes: None,
+            sampling: None,
             memory_bytes: 0,
             n_log_lines: 0,
         }
@@ -96,6 +100,9 @@ impl State {
         self.place = place;
         self.last_error = None;
         self.refused_bytes = None;
+        if let Some(sampling) = &self.sampling {
+            sampling.since().now();
+        }
         // A limit too long to add is no limit.
         let now = Instant::now();
         self.deadline = now.checked_add(self.limits.timeout).unwrap_or_else(|| now + Duration::from_hours(365 * 24));
@@ -131,6 +138,13 @@ pub(super) fn check_deadline(store: StoreContextMut<'_, State>) -> wasmtime::Res
     if Instant::now() >= state.deadline {
         state.timed_out = true;
         wasmtime::bail!("out of time");
+    }
+    if let Some((sampler, n_ticks)) = state.sampling.as_mut().and_then(Sampling::due) {
+        let (plugin, start) = (state.plugin.clone(), Instant::now());
+        sampler.sample(&plugin, n_ticks, &store);
+        if let Some(sampling) = &mut store.data_mut().sampling {
+            sampling.took(start.elapsed());
+        }
     }
     Ok(UpdateDeadline::Continue(1))
 }

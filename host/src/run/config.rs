@@ -46,6 +46,8 @@ pub struct RunConfig {
     /// Updates that are known before, each with the number of the partition from which on it holds. With those that
     /// [`Outcome::updates`](super::Outcome::updates) tells, a run that was steered is repeated to the same bits.
     pub updates: Vec<(u64, Update)>,
+    /// Record where the time goes: [`Outcome::profile`](super::Outcome::profile).
+    pub profile: bool,
 }
 
 impl Default for RunConfig {
@@ -59,6 +61,7 @@ impl Default for RunConfig {
             handover: Handover::default(),
             limits: Limits::default(),
             updates: Vec::new(),
+            profile: false,
         }
     }
 }

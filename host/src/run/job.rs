@@ -11,18 +11,19 @@ use std::{
 };
 
 use super::{
-    Observer, Outcome, Pool, Progress, RunConfig, RunError, Stats, UdfSpec, Update,
+    Observer, Outcome, Phase, Pool, Profile, Progress, RunConfig, RunError, Stats, UdfSpec, Update,
     mailbox::Mailbox,
     outcome::{UdfProgress, damage},
     plan::Plan,
     prepare::{Prepared, Recipe, prepare},
+    profile::{Clock, Task},
     schedule::{Change, Schedule, Turn},
     source::Source,
     work::{Worker, process_partition},
 };
 use crate::{
     buffer::Partial,
-    plugin::{Cancel, Handover, Sandbox},
+    plugin::{Cancel, Handover, Sampler, Sandbox},
 };
 
 /// A prepared run.
@@ -32,6 +33,7 @@ pub(super) struct Job {
     pub(super) recipes: Vec<Recipe>,
     pub(super) sandbox: Sandbox,
     pub(super) handover: Handover,
+    pub(super) clock: Clock,
     specs: Vec<UdfSpec>,
     observer: Observer,
     pool: Pool,
@@ -70,9 +72,11 @@ impl Job {
         (cancel, observer): (&Cancel, &Observer),
         (pool, mailbox): (&Pool, &Arc<Mailbox>),
     ) -> Result<Self, RunError> {
+        let clock = Clock::new(pool, config.profile);
         let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
-        let sandbox = Sandbox { limits, cancel: cancel.clone(), logger };
-        let udfs = prepare(&source.scan, specs, &sandbox)?;
+        let sampler = config.profile.then(Sampler::default);
+        let sandbox = Sandbox { limits, cancel: cancel.clone(), logger, sampler };
+        let udfs = prepare(&source.scan, specs, &sandbox, &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
@@ -91,6 +95,7 @@ impl Job {
             recipes,
             sandbox,
             handover: config.handover,
+            clock,
             specs: specs.to_vec(),
             observer: observer.clone(),
             pool: pool.clone(),
@@ -113,6 +118,7 @@ impl Job {
         for _ in 0..self.pool.n_workers().min(self.plan.partitions.len()) {
             self.push(Worker::default());
         }
+        self.clock.rest();
     }
 
     /// Takes new values for parameters of a UDF. Gives the number of the first partition that is processed with them.
@@ -137,7 +143,7 @@ impl Job {
             }
         };
         if let Some(merger) = merger {
-            self.guarded(|| self.merge(merger));
+            self.guarded(|| self.clock.step(|| self.merge(merger)));
         }
     }
 
@@ -148,7 +154,7 @@ impl Job {
 
     fn push(self: &Arc<Self>, worker: Worker) {
         let job = Arc::clone(self);
-        self.pool.push(move || job.guarded(|| job.step(worker)));
+        self.pool.push(move || job.guarded(|| job.clock.step(|| job.step(worker))));
     }
 
     /// Does some work; a bug of ours must not leave everybody waiting for it.
@@ -214,7 +220,9 @@ impl Job {
         let changes = self.schedule().changes_at(merger.n_merged, merger.n_changes);
         merger.n_changes += changes.len();
         for change in changes {
-            merger.udfs[change.udf].update(&self.source.scan, &self.sandbox, &change.parameters)?;
+            let task = Task::new(change.udf, Phase::Update, Some(partition));
+            let udf = &mut merger.udfs[change.udf];
+            self.clock.time(task, || udf.update(&self.source.scan, &self.sandbox, &change.parameters))?;
         }
         for (udf, partial) in merger.udfs.iter_mut().zip(partials) {
             udf.merge(partial, &partition.present)?;
@@ -241,7 +249,19 @@ impl Job {
     fn end(&self, merger: Merger) -> Result<Outcome, RunError> {
         let (n_merged, n_frames_done) = (merger.n_merged, merger.n_frames_done);
         let udfs = merger.udfs.into_iter().map(|udf| udf.into_outcome(&self.source.scan)).collect::<Result<_, _>>()?;
-        Ok(self.outcome(udfs, n_merged, n_frames_done))
+        Ok(Outcome { profile: self.profile(), ..self.outcome(udfs, n_merged, n_frames_done) })
+    }
+
+    fn profile(&self) -> Option<Profile> {
+        let labels = self.recipes.iter().map(|recipe| recipe.label.clone()).collect();
+        let lines = self.sandbox.sampler.as_ref().map(Sampler::lines).unwrap_or_default();
+        let (frame_bytes, frame_pixels) =
+            (self.source.dataset.file_bytes_per_frame(), self.source.scan.sig.size().max(1));
+        let file_bytes = |n_pixels: u64| {
+            let n_bytes = u128::from(n_pixels) * u128::from(frame_bytes) / u128::from(frame_pixels);
+            u64::try_from(n_bytes).unwrap_or(u64::MAX)
+        };
+        self.clock.finish(labels, lines, file_bytes)
     }
 
     fn outcome(&self, udfs: Vec<super::UdfOutcome>, n_merged: usize, n_frames: u64) -> Outcome {
@@ -258,6 +278,7 @@ impl Job {
                 n_workers: self.pool.n_workers(),
                 seconds: self.start.elapsed().as_secs_f64(),
             },
+            profile: None,
         }
     }
 

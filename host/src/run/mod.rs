@@ -18,6 +18,7 @@ pub mod partial;
 mod plan;
 mod pool;
 mod prepare;
+mod profile;
 mod schedule;
 mod source;
 mod udfs;
@@ -30,4 +31,5 @@ pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome,
 pub use plan::{Plan, partition_plan};
 pub use pool::Pool;
 pub use prepare::describe;
+pub use profile::{Cost, Phase, Profile, ProfileEntry, ProfileSpan, WorkerProfile};
 pub use udfs::Udfs;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{plan::PlannedPartition, source::Scan};
+use super::{Profile, plan::PlannedPartition, source::Scan};
 use crate::{
     plugin::{LogLevel, LogLine, Logger, Manifest, Value},
     results::ResultBuffer,
@@ -22,6 +22,8 @@ pub struct Outcome<Results = Vec<UdfOutcome>> {
     pub updates: Vec<AppliedUpdate>,
     /// What it took.
     pub stats: Stats,
+    /// Where the time went: of complete results, if [`RunConfig::profile`](super::RunConfig::profile) asked for it.
+    pub profile: Option<Profile>,
 }
 
 /// What one UDF gave.

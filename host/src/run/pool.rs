@@ -56,6 +56,11 @@ impl Pool {
         self.0.threads.current_num_threads()
     }
 
+    /// Which of the threads this one is.
+    pub(super) fn thread_index(&self) -> Option<usize> {
+        self.0.threads.current_thread_index()
+    }
+
     /// Starts UDFs over a data set, all in one pass. It returns at once: preparation, too, is left to the workers, so
     /// that what is wrong with the parameters comes as the run's result.
     pub fn start<U: Udfs>(

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
-use super::{RunError, UdfOutcome, UdfSpec, source::Scan};
+use super::{
+    Phase, RunError, UdfOutcome, UdfSpec,
+    profile::{Clock, Task},
+    source::Scan,
+};
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage, check_declarations},
     merge::Merged,
@@ -30,6 +34,8 @@ pub(super) struct Prepared {
     partials: Vec<Partial>,
     n_rows: u64,
     sig: Shape,
+    /// What times it, and its place in the run.
+    clock: (Clock, usize),
 }
 
 /// What a worker needs to make its own instance.
@@ -52,17 +58,23 @@ pub(super) struct Recipe {
 ///
 /// [`PluginError`].
 pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginError> {
-    let sandbox = Sandbox { limits: limits.clone(), cancel: crate::plugin::Cancel::default(), logger: super::silent() };
+    let sandbox = Sandbox::new(limits.clone(), crate::plugin::Cancel::default(), super::silent());
     Instance::new(plugin, &sandbox)?.describe()
 }
 
-pub(super) fn prepare(scan: &Scan, udfs: &[UdfSpec], sandbox: &Sandbox) -> Result<Vec<Prepared>, RunError> {
+pub(super) fn prepare(
+    scan: &Scan,
+    udfs: &[UdfSpec],
+    sandbox: &Sandbox,
+    clock: &Clock,
+) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
         return Err(RunError::NoUdf);
     }
     let mut prepared: Vec<Prepared> = Vec::new();
-    for spec in udfs {
-        let udf = prepare_one(scan, spec, sandbox)?;
+    for (idx, spec) in udfs.iter().enumerate() {
+        let task = Task::new(idx, Phase::Create, None);
+        let udf = clock.time(task, || prepare_one(scan, spec, sandbox, (clock.clone(), idx)))?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
@@ -71,7 +83,7 @@ pub(super) fn prepare(scan: &Scan, udfs: &[UdfSpec], sandbox: &Sandbox) -> Resul
     Ok(prepared)
 }
 
-fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepared, RunError> {
+fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, usize)) -> Result<Prepared, RunError> {
     let mut main = Instance::new(&spec.plugin, sandbox)?;
     let manifest = main.describe()?;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
@@ -130,6 +142,7 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox) -> Result<Prepare
         partials,
         n_rows,
         sig,
+        clock,
     })
 }
 
@@ -150,6 +163,11 @@ impl Prepared {
 
     /// Merges a partition's partial; the next one in order.
     pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>) -> Result<(), PluginError> {
+        let (clock, idx) = self.clock.clone();
+        clock.merge(idx, partial, |partial| self.merge_one(partial, present))
+    }
+
+    fn merge_one(&mut self, partial: Partial, present: &Range<RoiIdx>) -> Result<(), PluginError> {
         let needs_custom = self
             .merged
             .declarations()
@@ -188,19 +206,25 @@ impl Prepared {
     /// Results of what is merged so far.
     pub(super) fn outcome_so_far(&mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
         self.merge_waiting()?;
-        let emitted = self.results()?;
-        let merged = self.merged.buffers().into_iter().map(Cow::Borrowed).collect();
-        let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
-        Ok(self.outcome_of(results))
+        let (clock, idx) = self.clock.clone();
+        clock.time(Task::new(idx, Phase::Results, None), || {
+            let emitted = self.results()?;
+            let merged = self.merged.buffers().into_iter().map(Cow::Borrowed).collect();
+            let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
+            Ok(self.outcome_of(results))
+        })
     }
 
     /// Results of all that is merged.
     pub(super) fn into_outcome(mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
         self.merge_waiting()?;
-        let emitted = self.results()?;
-        let merged = self.merged.take_buffers().into_iter().map(Cow::Owned).collect();
-        let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
-        Ok(self.outcome_of(results))
+        let (clock, idx) = self.clock.clone();
+        clock.time(Task::new(idx, Phase::Results, None), || {
+            let emitted = self.results()?;
+            let merged = self.merged.take_buffers().into_iter().map(Cow::Owned).collect();
+            let results = finish(self.merged.declarations(), merged, emitted, (&scan.nav, &scan.sig, &scan.roi));
+            Ok(self.outcome_of(results))
+        })
     }
 
     /// Merges what `merge-all` merges, all of it anew.
@@ -208,9 +232,12 @@ impl Prepared {
         if self.partials.is_empty() {
             return Ok(());
         }
-        let emitted = self.main.merge_all(self.merged.declarations(), &self.partials, (self.n_rows, &self.sig))?;
-        self.merged.replace(emitted);
-        Ok(())
+        let (clock, idx) = self.clock.clone();
+        clock.time(Task::new(idx, Phase::MergeAll, None), || {
+            let emitted = self.main.merge_all(self.merged.declarations(), &self.partials, (self.n_rows, &self.sig))?;
+            self.merged.replace(emitted);
+            Ok(())
+        })
     }
 
     /// What `results` makes; none if the plugin does without.

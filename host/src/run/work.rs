@@ -5,7 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{RunError, job::Job, plan::PlannedPartition, prepare::Recipe, schedule::Change};
+use super::{
+    Phase, RunError,
+    job::Job,
+    plan::PlannedPartition,
+    prepare::Recipe,
+    profile::{Task, Volume},
+    schedule::Change,
+};
 use crate::{
     buffer::Partial,
     dataset::DatasetError,
@@ -35,15 +42,19 @@ impl Worker {
         let surroundings = (&job.source.scan, &job.sandbox);
         if self.udfs.is_empty() {
             // With what the run began with: instances that were made late have the same history as all others.
-            let make = |recipe: &Recipe| {
-                let instance = recipe.instantiate(surroundings)?;
+            let make = |(idx, recipe): (usize, &Recipe)| {
+                let task = Task::new(idx, Phase::Create, None);
+                let instance = job.clock.time(task, || recipe.instantiate(surroundings))?;
                 Ok::<_, RunError>(WorkerUdf { instance, parameters: Arc::clone(&recipe.parameters) })
             };
-            self.udfs = job.recipes.iter().map(make).collect::<Result<_, _>>()?;
+            self.udfs = job.recipes.iter().enumerate().map(make).collect::<Result<_, _>>()?;
         }
         for change in changes {
             let udf = &mut self.udfs[change.udf];
-            job.recipes[change.udf].update(&mut udf.instance, surroundings, &change.parameters, Role::Worker)?;
+            let recipe = &job.recipes[change.udf];
+            job.clock.time(Task::new(change.udf, Phase::Update, None), || {
+                recipe.update(&mut udf.instance, surroundings, &change.parameters, Role::Worker)
+            })?;
             udf.parameters = Arc::clone(&change.parameters);
         }
         self.n_changes += changes.len();
@@ -59,34 +70,47 @@ pub(super) fn process_partition(
     changes: &[Change],
 ) -> Result<Vec<Partial>, RunError> {
     worker.set_up(job, changes)?;
-    for (udf, recipe) in worker.udfs.iter_mut().zip(&job.recipes) {
-        udf.instance.begin(&partition.range, job.plan.tiling_for(recipe.granularity))?;
+    for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {
+        let tiling = job.plan.tiling_for(recipe.granularity);
+        let begin = || udf.instance.begin(&partition.range, tiling);
+        job.clock.time(Task::new(idx, Phase::Begin, Some(partition)), begin)?;
     }
+    // In the trace of a single UDF its tiles are its own.
+    let only = (job.recipes.len() == 1).then_some(0);
+    job.clock.tiles(only, partition, || process_tiles(job, worker, partition))?;
+    for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {
+        if recipe.granularity == Granularity::Partition && partition.n_frames() > 0 {
+            let frame_indices = frame_indices(&job.source.scan.roi, &partition.present);
+            let block = &job.plan.whole.blocks[0];
+            let tile = Portion { frames: &partition.present, frame_indices: &frame_indices, block, sig_index: 0 };
+            job.clock.tiles(Some(idx), partition, || process_tile(job, (idx, udf, recipe), partition, &tile))?;
+        }
+    }
+    let sig = job.source.dataset.sig();
+    let end = |(idx, (udf, recipe)): (usize, (&mut WorkerUdf, &Recipe))| {
+        let end = || udf.instance.end(&partition.range, &recipe.declarations, sig);
+        job.clock.time(Task::new(idx, Phase::End, Some(partition)), end)
+    };
+    Ok(worker.udfs.iter_mut().zip(&job.recipes).enumerate().map(end).collect::<Result<_, _>>()?)
+}
+
+/// The tiles of a partition, each through all UDFs that do not want the whole partition.
+fn process_tiles(job: &Job, worker: &mut Worker, partition: &PlannedPartition) -> Result<(), RunError> {
     for frames in portions(&partition.present, job.plan.tiling.depth) {
         let frame_indices = frame_indices(&job.source.scan.roi, &frames);
         for (sig_index, block) in (0..).zip(&job.plan.tiling.blocks) {
-            for (udf, recipe) in worker.udfs.iter_mut().zip(&job.recipes) {
+            for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {
                 if job.is_stopped() {
                     return Err(RunError::Cancelled);
                 }
                 if recipe.granularity != Granularity::Partition {
                     let tile = Portion { frames: &frames, frame_indices: &frame_indices, block, sig_index };
-                    process_tile(job, (udf, recipe), partition, &tile)?;
+                    process_tile(job, (idx, udf, recipe), partition, &tile)?;
                 }
             }
         }
     }
-    for (udf, recipe) in worker.udfs.iter_mut().zip(&job.recipes) {
-        if recipe.granularity == Granularity::Partition && partition.n_frames() > 0 {
-            let frame_indices = frame_indices(&job.source.scan.roi, &partition.present);
-            let block = &job.plan.whole.blocks[0];
-            let tile = Portion { frames: &partition.present, frame_indices: &frame_indices, block, sig_index: 0 };
-            process_tile(job, (udf, recipe), partition, &tile)?;
-        }
-    }
-    let sig = job.source.dataset.sig();
-    let end = |(udf, recipe): (&mut WorkerUdf, &Recipe)| udf.instance.end(&partition.range, &recipe.declarations, sig);
-    Ok(worker.udfs.iter_mut().zip(&job.recipes).map(end).collect::<Result<_, _>>()?)
+    Ok(())
 }
 
 /// A tile: some frames, in both index spaces, and a block of their pixels.
@@ -99,16 +123,17 @@ struct Portion<'a> {
 
 fn process_tile(
     job: &Job,
-    (udf, recipe): (&mut WorkerUdf, &Recipe),
+    (idx, udf, recipe): (usize, &mut WorkerUdf, &Recipe),
     partition: &PlannedPartition,
     tile: &Portion<'_>,
 ) -> Result<(), RunError> {
+    let lap = job.clock.lap();
     let failure: Mutex<Option<DatasetError>> = Mutex::new(None);
     let dtype = recipe.input_dtype;
     let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
     let aux: Vec<_> = udf.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
     let fill = |out: &mut [u8]| {
-        job.source.read(tile.frame_indices, &pixels, dtype, out).map_err(|error| {
+        lap.reading(|| job.source.read(tile.frame_indices, &pixels, dtype, out)).map_err(|error| {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             FillFailed
         })
@@ -116,7 +141,7 @@ fn process_tile(
     let rows;
     let pixels = match recipe.preferences.form {
         TileForm::Csr => {
-            rows = job.source.read_csr(tile.frame_indices, &pixels, dtype)?;
+            rows = lap.reading(|| job.source.read_csr(tile.frame_indices, &pixels, dtype))?;
             Pixels::Csr(&rows)
         }
         TileForm::Bytes => Pixels::Bytes(&fill),
@@ -133,6 +158,16 @@ fn process_tile(
         pixels,
     };
     let processed = udf.instance.process(&partition.range, &input);
+    job.clock.end_tile(&lap, idx, || {
+        let n_pixels = tile.frame_indices.len() as u64 * tile.block.size;
+        let n_bytes = match input.pixels {
+            Pixels::Csr(rows) => {
+                rows.values().len() as u64 + 4 * (rows.indices().len() as u64 + rows.indptr().len() as u64)
+            }
+            Pixels::Dense(_) | Pixels::Bytes(_) => n_pixels * dtype.size() as u64,
+        };
+        Volume { n_bytes, n_pixels }
+    });
     // A call that failed for want of data is the data set's fault, not the plugin's.
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error.into()),

@@ -8,6 +8,7 @@ use super::{
         outcome::damage,
         plan::{PlannedPartition, equal_parts, within_roi},
         prepare::{Prepared, prepare},
+        profile::Clock,
         schedule::Schedule,
         source::Scan,
     },
@@ -130,8 +131,8 @@ pub fn merge(
     if scan.nav.size() > limits.max_result_bytes {
         return Err(RunError::ScanTooLarge { nav: scan.nav, limit: limits.max_result_bytes });
     }
-    let sandbox = Sandbox { limits: limits.clone(), cancel: Cancel::default(), logger: Arc::clone(&observer.logger) };
-    let mut udfs = prepare(&scan, &specs, &sandbox)?;
+    let sandbox = Sandbox::new(limits.clone(), Cancel::default(), Arc::clone(&observer.logger));
+    let mut udfs = prepare(&scan, &specs, &sandbox, &Clock::default())?;
     let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
     let partitions = within_roi(equal_parts(scan.nav.size(), run.n_partitions), &scan.roi, &present);
     let mut schedule = Schedule::new(partitions.len(), 1);
@@ -164,6 +165,7 @@ pub fn merge(
             n_workers: 0,
             seconds: 0.0,
         },
+        profile: None,
     };
     let arrays = arrays(run, &first.blocks).map_err(unreadable)?;
     let roi = arrays.iter().find(|(name, _)| *name == "roi").map(|(_, roi)| roi.clone());
