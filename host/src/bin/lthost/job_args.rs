@@ -20,6 +20,7 @@ use crate::{
     dataset_args::{DatasetArgs, key_value},
     find,
     limit_args::{LimitArgs, bytes},
+    profile::ProfileArgs,
     terminal,
 };
 
@@ -94,13 +95,19 @@ pub(crate) struct Job {
 }
 
 impl JobArgs {
-    /// Reads and loads everything. `matches` are those of the subcommand: only they have the order of options.
-    pub(crate) fn open(&self, matches: &ArgMatches) -> anyhow::Result<Job> {
+    /// Reads and loads everything. `matches` are those of the subcommand: only they have the order of options. `profile` says
+    /// how the run is profiled.
+    pub(crate) fn open(&self, matches: &ArgMatches, profile: Option<&ProfileArgs>) -> anyhow::Result<Job> {
         let arrays = self.arrays()?;
         let given = |option: &str| arrays.iter().find(|(name, ..)| *name == option).map(|(.., array)| array);
         let mut config = self.running.config(given("roi").cloned())?;
         config.updates.clone_from(&self.update);
-        let engine = Engine::new(self.running.deterministic)?;
+        config.profile = profile.is_some_and(ProfileArgs::is_wanted);
+        let deterministic = self.running.deterministic;
+        let engine = match profile {
+            Some(profile) if profile.is_for_perf() => Engine::for_perf(deterministic)?,
+            _ => Engine::new(deterministic)?,
+        };
         let specs = specs(self, matches, &engine, &config.limits)?;
         let dataset = Arc::new(self.dataset.open()?);
         for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {

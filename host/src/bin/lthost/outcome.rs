@@ -16,7 +16,7 @@ use lthost::{
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{job_args::GivenArray, pictures};
+use crate::{job_args::GivenArray, pictures, profile};
 
 /// A run, as far as its results are recorded with it.
 pub(crate) struct Run<'a> {
@@ -43,6 +43,9 @@ impl Run<'_> {
         }
         let damage = &outcome.damage;
         output.stage("damage.npy".as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))?;
+        if let Some(profile) = &outcome.profile {
+            profile::stage(output, profile)?;
+        }
         let text = serde_json::to_string_pretty(&self.record(outcome))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         Ok(output.commit()?)

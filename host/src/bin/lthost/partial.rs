@@ -36,7 +36,7 @@ pub(crate) struct Opts {
 }
 
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
-    let Job { dataset, specs, config, inputs, .. } = opts.job.open(matches)?;
+    let Job { dataset, specs, config, inputs, .. } = opts.job.open(matches, None)?;
     let file = opts.output.file_name().context("-o names no file")?;
     let folder = opts.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
     let mut output = Output::create(folder, &inputs)?;

@@ -20,6 +20,7 @@ use crate::{
     job_args::{Job, JobArgs},
     live::{self, Every, Watch},
     logs, outcome,
+    profile::{self, ProfileArgs},
     progress::{self, Display, Style},
 };
 
@@ -31,6 +32,7 @@ use crate::{
 ///   lthost run --plugin sum --plugin sumsig --dataset scan.hdr -o out
 ///   lthost run --plugin com -p cy=63.5 -p cx=64 --dataset scan.npy -o out --png
 ///   lthost run --plugin bf=masks -p factors=@bf.npy --dataset scan.mib --nav-shape 128,128
+///   lthost run --plugin udf.wasm --profile --dataset scan.npy -o out
 ///   lthost run --plugin udf.wasm --dataset scan.raw --dtype u16 --nav-shape 64,64 --sig-shape 256,256
 ///
 /// Exit status: 0 done, 1 failed, 2 called wrongly, 3 partial results.
@@ -61,13 +63,15 @@ pub(crate) struct Opts {
     /// How progress is shown on stderr: a bar, lines, or JSON lines for a script [default: a bar on a terminal, else lines]
     #[arg(long, value_name = "HOW", value_enum)]
     progress: Option<Style>,
+    #[command(flatten)]
+    profile: ProfileArgs,
     /// Show no progress
     #[arg(long, short, conflicts_with = "progress")]
     quiet: bool,
 }
 
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
-    let mut job = opts.job.open(matches)?;
+    let mut job = opts.job.open(matches, Some(&opts.profile))?;
     job.config.only_partition = opts.partition;
     if let Some(frame) = &opts.frame {
         job.config.roi = Some(frame.roi(job.dataset.nav())?);
@@ -99,6 +103,9 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     logs::print_held_back(&held_back, ran.as_ref().err());
     let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
     let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref()))?;
+    if let Some(profile) = &outcome.profile {
+        profile::print(profile);
+    }
     match &opts.frame {
         Some(frame) => Ok(dump::print(&mut std::io::stdout().lock(), &dataset, frame.index(nav)?, &outcome)?),
         None if opts.json => outcome::print_json(&outcome, opts.output.as_deref()),
