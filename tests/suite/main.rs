@@ -14,6 +14,7 @@ mod hostile;
 mod live;
 mod not_plugins;
 mod partial;
+mod profile;
 mod program;
 mod readme;
 mod reference;
