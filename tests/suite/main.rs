@@ -14,6 +14,7 @@ mod hostile;
 mod live;
 mod not_plugins;
 mod partial;
+mod preview;
 mod profile;
 mod program;
 mod readme;

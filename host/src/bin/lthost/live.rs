@@ -1,4 +1,4 @@
-//! Results while a run goes on: written every now and then, in place.
+//! Results while a run goes on: written and shown every now and then, in place.
 
 use std::{
     str::FromStr,
@@ -30,7 +30,13 @@ impl FromStr for Every {
     }
 }
 
-/// How many partitions are merged; told by the run, waited for by whoever writes results.
+impl Default for Every {
+    fn default() -> Self {
+        Self::Time(Duration::from_secs(1))
+    }
+}
+
+/// How many partitions are merged; told by the run, waited for by whoever writes or shows results.
 #[derive(Clone, Default)]
 pub(crate) struct Watch(Arc<(Mutex<u64>, Condvar)>);
 
@@ -61,12 +67,12 @@ impl Watch {
     }
 }
 
-/// Waits for the end of a run; until then `write` gets a partial result every now and then.
+/// Waits for the end of a run; until then `show` gets a partial result every now and then.
 pub(crate) fn follow(
     run: Run,
     every: Every,
     watch: &Watch,
-    mut write: impl FnMut(&Outcome) -> anyhow::Result<()>,
+    mut show: impl FnMut(&Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Outcome> {
     let control = run.control();
     let mut partials = run.partials();
@@ -78,7 +84,7 @@ pub(crate) fn follow(
             return Ok(outcome);
         }
         last = (Instant::now(), outcome.stats.n_partitions);
-        write(&outcome)?;
+        show(&outcome)?;
     }
 }
 

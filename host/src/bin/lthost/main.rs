@@ -15,6 +15,7 @@ mod partial;
 mod picture;
 mod pictures;
 mod plugins;
+mod preview;
 mod profile;
 mod progress;
 mod repeat;

@@ -1,4 +1,4 @@
-//! Pictures of results: an array of numbers to a PNG file with colours, for a look and not for measuring.
+//! Pictures of results: an array of numbers to colours, and to a PNG file, for a look and not for measuring.
 //!
 //! Colours come from the Oklab space, in which equal steps look equal. The range is robust: the darkest and brightest
 //! half percent don't set it. A value that is not a number (no data) is grey, a colour that no map has. Small arrays are
@@ -17,53 +17,92 @@ pub(crate) enum Style {
     Signed,
 }
 
-type Rgb = [u8; 3];
+/// Red, green and blue, as sRGB has them.
+pub(crate) type Rgb = [u8; 3];
 
-const NO_DATA: Rgb = [128; 3];
+/// What no value has.
+pub(crate) const NO_DATA: Rgb = [128; 3];
 /// The longer side of a picture has at least so many pixels.
 const MIN_SIDE: usize = 256;
 /// Share of the values, at either end, that doesn't set the range.
 const TAIL: f64 = 0.005;
 
-/// The PNG file of `values`, shape `(height, width)` in C order, NaN for no data.
-///
-/// # Errors
-///
-/// If the number of values does not fit the shape.
-pub(crate) fn png(values: &[f64], height: usize, width: usize, style: Style) -> anyhow::Result<Vec<u8>> {
-    check(values.len(), height, width)?;
-    let range = robust_range(values.iter().copied());
-    let colours: Vec<Rgb> = match style {
-        Style::Intensity => {
-            let map: Vec<Rgb> = (0..=255).map(|step| intensity_colour(f64::from(step) / 255.0)).collect();
-            // Halves, so that no difference overflows.
-            let (low, high) = range;
-            values.iter().map(|&value| pick(&map, (0.5 * value - 0.5 * low) / (0.5 * high - 0.5 * low))).collect()
-        }
-        Style::Signed => {
-            let map: Vec<Rgb> = (0..=254).map(|step| signed_colour(f64::from(step) / 127.0 - 1.0)).collect();
-            let limit = range.0.abs().max(range.1.abs());
-            values.iter().map(|&value| pick(&map, 0.5 + 0.5 * value / limit)).collect()
-        }
-    };
-    encode(&colours, height, width)
+/// Rows of colours from top to bottom, one colour for each value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// `(height, width)`, C order.
+    pub(crate) pixels: Vec<Rgb>,
 }
 
-/// The PNG file of a field of vectors with components `y` (down) and `x` (right), each of shape `(height, width)` in C order:
-/// the hue is the direction, the brightness the length. Right is red, down yellow, left green, up blue; zero is black,
-/// and no data in either component is grey.
-///
-/// # Errors
-///
-/// As [`png()`].
-pub(crate) fn vector_png(y: &[f64], x: &[f64], height: usize, width: usize) -> anyhow::Result<Vec<u8>> {
-    for component in [y, x] {
-        check(component.len(), height, width)?;
+impl Picture {
+    /// The picture of `values`, shape `(height, width)` in C order, NaN for no data.
+    ///
+    /// # Errors
+    ///
+    /// If the number of values does not fit the shape.
+    pub(crate) fn of(values: &[f64], height: usize, width: usize, style: Style) -> anyhow::Result<Self> {
+        check(values.len(), height, width)?;
+        let range = robust_range(values.iter().copied());
+        let pixels = match style {
+            Style::Intensity => {
+                let map: Vec<Rgb> = (0..=255).map(|step| intensity_colour(f64::from(step) / 255.0)).collect();
+                // Halves, so that no difference overflows.
+                let (low, high) = range;
+                values.iter().map(|&value| pick(&map, (0.5 * value - 0.5 * low) / (0.5 * high - 0.5 * low))).collect()
+            }
+            Style::Signed => {
+                let map: Vec<Rgb> = (0..=254).map(|step| signed_colour(f64::from(step) / 127.0 - 1.0)).collect();
+                let limit = range.0.abs().max(range.1.abs());
+                values.iter().map(|&value| pick(&map, 0.5 + 0.5 * value / limit)).collect()
+            }
+        };
+        Ok(Self { height, width, pixels })
     }
-    let vectors = || y.iter().zip(x).map(|(y, x)| (*y, *x));
-    let (_, longest) = robust_range(vectors().map(|(y, x)| y.hypot(x)));
-    let colours: Vec<Rgb> = vectors().map(|(y, x)| vector_colour(y / longest, x / longest)).collect();
-    encode(&colours, height, width)
+
+    /// The picture of a field of vectors with components `y` (down) and `x` (right), each of shape `(height, width)` in C
+    /// order: the hue is the direction, the brightness the length. Right is red, down yellow, left green, up blue; zero is
+    /// black, and no data in either component is grey.
+    ///
+    /// # Errors
+    ///
+    /// As [`Picture::of`].
+    pub(crate) fn of_vectors(y: &[f64], x: &[f64], height: usize, width: usize) -> anyhow::Result<Self> {
+        for component in [y, x] {
+            check(component.len(), height, width)?;
+        }
+        let vectors = || y.iter().zip(x).map(|(y, x)| (*y, *x));
+        let (_, longest) = robust_range(vectors().map(|(y, x)| y.hypot(x)));
+        let pixels = vectors().map(|(y, x)| vector_colour(y / longest, x / longest)).collect();
+        Ok(Self { height, width, pixels })
+    }
+
+    /// Small pictures by a whole factor, one square per value.
+    pub(crate) fn enlarged(&self) -> Self {
+        let factor = MIN_SIDE.div_ceil(self.height.max(self.width));
+        let mut pixels = Vec::with_capacity(factor * factor * self.pixels.len());
+        for row in self.pixels.chunks_exact(self.width) {
+            let wide: Vec<Rgb> = row.iter().flat_map(|&colour| std::iter::repeat_n(colour, factor)).collect();
+            for _ in 0..factor {
+                pixels.extend_from_slice(&wide);
+            }
+        }
+        Self { height: self.height * factor, width: self.width * factor, pixels }
+    }
+
+    /// The bytes of a PNG file.
+    pub(crate) fn png(&self) -> anyhow::Result<Vec<u8>> {
+        let side = |extent: usize| u32::try_from(extent).context("too large for a picture");
+        let mut bytes = Vec::new();
+        let mut encoder = ::png::Encoder::new(&mut bytes, side(self.width)?, side(self.height)?);
+        encoder.set_color(::png::ColorType::Rgb);
+        encoder.set_depth(::png::BitDepth::Eight);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(self.pixels.as_flattened())?;
+        writer.finish()?;
+        Ok(bytes)
+    }
 }
 
 fn check(n_values: usize, height: usize, width: usize) -> anyhow::Result<()> {
@@ -181,34 +220,13 @@ fn oklab_to_linear(lightness: f64, a: f64, b: f64) -> [f64; 3] {
     ]
 }
 
-/// The bytes of the file, enlarged.
-fn encode(colours: &[Rgb], height: usize, width: usize) -> anyhow::Result<Vec<u8>> {
-    let factor = MIN_SIDE.div_ceil(height.max(width));
-    let mut pixels = Vec::with_capacity(3 * factor * factor * colours.len());
-    for row in colours.chunks_exact(width) {
-        let wide: Vec<u8> = row.iter().flat_map(|colour| colour.repeat(factor)).collect();
-        for _ in 0..factor {
-            pixels.extend_from_slice(&wide);
-        }
-    }
-    let side = |extent: usize| u32::try_from(extent * factor).context("too large for a picture");
-    let mut bytes = Vec::new();
-    let mut encoder = ::png::Encoder::new(&mut bytes, side(width)?, side(height)?);
-    encoder.set_color(::png::ColorType::Rgb);
-    encoder.set_depth(::png::BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels)?;
-    writer.finish()?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Height, width and pixels of the picture of `values`.
     fn drawn(values: &[f64], height: usize, width: usize, style: Style) -> (u32, u32, Vec<u8>) {
-        let file = png(values, height, width, style).unwrap();
+        let file = Picture::of(values, height, width, style).unwrap().enlarged().png().unwrap();
         let mut reader = ::png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
@@ -272,8 +290,8 @@ mod tests {
 
     #[test]
     fn a_wrong_number_of_values_is_refused() {
-        assert!(png(&[1.0; 5], 2, 3, Style::Intensity).is_err());
-        assert!(vector_png(&[1.0; 6], &[1.0; 5], 2, 3).is_err());
-        assert!(png(&[], 0, 3, Style::Intensity).is_err());
+        assert!(Picture::of(&[1.0; 5], 2, 3, Style::Intensity).is_err());
+        assert!(Picture::of_vectors(&[1.0; 6], &[1.0; 5], 2, 3).is_err());
+        assert!(Picture::of(&[], 0, 3, Style::Intensity).is_err());
     }
 }

@@ -8,50 +8,95 @@ use lthost::{
     shape::{DtypeKind, Shape},
 };
 
-use crate::picture::{self, Style};
+use crate::picture::{Picture, Style};
 
 /// Slices of a result that get a picture of their own; a stack of more is better looked at elsewhere.
 const MAX_PICTURES: usize = 32;
 
-/// Stages pictures of a result: `LABEL/NAME.png`, or `LABEL/NAME_0.png` and so on for a stack.
-///
-/// Nav results give pictures of the scan, sig results pictures of the detector, on a logarithmic scale. Two numbers for each scan position
-/// are taken for a vector `(y, x)`, and give one picture more, in colours. What has no two axes gives none.
-pub(crate) fn stage(
-    output: &Output,
-    label: &str,
-    result: &ResultBuffer,
-    (nav, sig): (&Shape, &Shape),
-) -> anyhow::Result<()> {
-    let image = match result.kind {
-        Kind::Nav => nav,
-        Kind::Sig => sig,
-        Kind::Single => return Ok(()),
-    };
-    let Some((height, width)) = plane(image) else { return Ok(()) };
-    let values = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
-    let n_slices = values.len() / (height * width);
-    if n_slices > MAX_PICTURES {
-        return Ok(());
+/// A result as two-dimensional slices: nav results are pictures of the scan, sig results pictures of the detector.
+pub(crate) struct Slices<'a> {
+    result: &'a ResultBuffer,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// How many there are: entries of the extra axes.
+    pub(crate) n: usize,
+}
+
+impl<'a> Slices<'a> {
+    /// Without the values, which [`Slices::values`] has.
+    ///
+    /// # Errors
+    ///
+    /// If it has no two axes: why.
+    pub(crate) fn of(result: &'a ResultBuffer, (nav, sig): (&Shape, &Shape)) -> Result<Self, &'static str> {
+        let (image, why_not) = match result.kind {
+            Kind::Nav => (nav, "the scan has more than two axes"),
+            Kind::Sig => (sig, "a frame has more than two axes"),
+            Kind::Single => return Err("it is neither of the scan nor of the detector"),
+        };
+        let (height, width) = plane(image).ok_or(why_not)?;
+        let n = result.data.len() / result.dtype.size() / (height * width);
+        if n == 0 { Err("it is empty") } else { Ok(Self { result, height, width, n }) }
     }
-    // Extra axes are the fast ones.
-    let slice = |i: usize| -> Vec<f64> { values.iter().skip(i).step_by(n_slices).copied().collect() };
-    let write = |name: String, png: Vec<u8>| output.stage(&Path::new(label).join(name), |out| out.write_all(&png));
-    for i in 0..n_slices {
-        let mut values = slice(i);
+
+    /// Whether two numbers for each scan position are taken for a vector `(y, x)`.
+    pub(crate) fn are_vectors(&self) -> bool {
+        self.result.kind == Kind::Nav && self.n == 2
+    }
+
+    /// All that is drawn: of complex numbers the magnitude.
+    pub(crate) fn values(&self) -> Vec<f64> {
+        if self.result.dtype.kind() == DtypeKind::Complex { self.result.magnitude() } else { self.result.to_f64() }
+    }
+
+    /// The picture of slice `i` of `values`; of the detector on a logarithmic scale.
+    pub(crate) fn picture(&self, values: &[f64], i: usize) -> anyhow::Result<Picture> {
+        let mut values = self.slice(values, i);
         let is_signed = values.iter().any(|&value| value < 0.0);
-        if result.kind == Kind::Sig && !is_signed {
+        if self.result.kind == Kind::Sig && !is_signed {
             // On a linear scale the central disc is all that would be seen of a diffraction pattern.
             for value in &mut values {
                 *value = value.ln_1p();
             }
         }
         let style = if is_signed { Style::Signed } else { Style::Intensity };
-        let name = if n_slices == 1 { format!("{}.png", result.name) } else { format!("{}_{i}.png", result.name) };
-        write(name, picture::png(&values, height, width, style)?)?;
+        Picture::of(&values, self.height, self.width, style)
     }
-    if result.kind == Kind::Nav && n_slices == 2 {
-        write(format!("{}.png", result.name), picture::vector_png(&slice(0), &slice(1), height, width)?)?;
+
+    /// The picture of vectors, in colours.
+    pub(crate) fn vectors(&self, values: &[f64]) -> anyhow::Result<Picture> {
+        Picture::of_vectors(&self.slice(values, 0), &self.slice(values, 1), self.height, self.width)
+    }
+
+    fn slice(&self, values: &[f64], i: usize) -> Vec<f64> {
+        // Extra axes are the fast ones.
+        values.iter().skip(i).step_by(self.n).copied().collect()
+    }
+}
+
+/// Stages pictures of a result: `LABEL/NAME.png`, or `LABEL/NAME_0.png` and so on for a stack. Vectors give one picture
+/// more. What has no two axes gives none.
+pub(crate) fn stage(
+    output: &Output,
+    label: &str,
+    result: &ResultBuffer,
+    shapes: (&Shape, &Shape),
+) -> anyhow::Result<()> {
+    let Ok(slices) = Slices::of(result, shapes) else { return Ok(()) };
+    if slices.n > MAX_PICTURES {
+        return Ok(());
+    }
+    let write = |name: String, picture: &Picture| {
+        let png = picture.enlarged().png()?;
+        anyhow::Ok(output.stage(&Path::new(label).join(name), |out| out.write_all(&png))?)
+    };
+    let values = slices.values();
+    for i in 0..slices.n {
+        let name = if slices.n == 1 { format!("{}.png", result.name) } else { format!("{}_{i}.png", result.name) };
+        write(name, &slices.picture(&values, i)?)?;
+    }
+    if slices.are_vectors() {
+        write(format!("{}.png", result.name), &slices.vectors(&values)?)?;
     }
     Ok(())
 }

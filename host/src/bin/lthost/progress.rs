@@ -49,6 +49,7 @@ impl Display {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} frames, {msg}, {eta} left");
         bar.set_style(style.expect("the template is valid"));
         bar.set_message("starting");
+        terminal::keep_below(Some(bar.clone()));
         Self::Bar(bar)
     }
 
@@ -84,6 +85,7 @@ pub(crate) fn shown_on(display: &Arc<Mutex<Display>>, watch: &Watch) -> Arc<dyn 
 pub(crate) fn finish(display: &Mutex<Display>) {
     let mut display = display.lock().unwrap_or_else(PoisonError::into_inner);
     if let Display::Bar(bar) = std::mem::replace(&mut *display, Display::Quiet) {
+        terminal::keep_below(None);
         bar.finish_and_clear();
     }
 }

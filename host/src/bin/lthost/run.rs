@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::ArgMatches;
+use clap::{ArgGroup, ArgMatches};
 use lthost::{
     results::Output,
     run::{Control, Observer, Outcome, Pool, RunError},
@@ -20,6 +20,7 @@ use crate::{
     job_args::{Job, JobArgs},
     live::{self, Every, Watch},
     logs, outcome,
+    preview::Preview,
     profile::{self, ProfileArgs},
     progress::{self, Display, Style},
 };
@@ -37,7 +38,7 @@ use crate::{
 ///
 /// Exit status: 0 done, 1 failed, 2 called wrongly, 3 partial results.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group = ArgGroup::new("seen").args(["output", "preview"]).multiple(true))]
 pub(crate) struct Opts {
     #[command(flatten)]
     job: JobArgs,
@@ -54,9 +55,13 @@ pub(crate) struct Opts {
     /// Also write pictures of the results, DIR/LABEL/BUFFER.png
     #[arg(long, requires = "output")]
     png: bool,
-    /// Write results already while the run goes on, in place: every so many seconds, like 5 or 0.5s, or partitions, like 20p
-    #[arg(long, value_name = "SECONDS|PARTITIONS", requires = "output")]
+    /// Write results (-o) and show them (--preview) already while the run goes on, in place: every so many seconds, like 5 or
+    /// 0.5s, or partitions, like 20p [default: not written; shown every second on a terminal]
+    #[arg(long, value_name = "SECONDS|PARTITIONS", requires = "seen")]
     every: Option<Every>,
+    /// Show a result as a picture in the terminal: LABEL, LABEL.BUFFER, or LABEL.BUFFER.N for entry N of further axes
+    #[arg(long, value_name = "LABEL.BUFFER")]
+    preview: Option<String>,
     /// Print a summary of the results as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -77,6 +82,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         job.config.roi = Some(frame.roi(job.dataset.nav())?);
     }
     let Job { dataset, specs, config, arrays, inputs } = job;
+    let mut preview = opts.preview.as_deref().map(|choice| Preview::new(choice, &specs, &config.limits)).transpose()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
     let watch = Watch::default();
@@ -95,9 +101,14 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         written = Some(outcome.stats.n_frames);
         anyhow::Ok(())
     };
-    let ran = match opts.every {
-        Some(every) => live::follow(running, every, &watch, &mut write),
-        None => running.wait().map_err(anyhow::Error::from),
+    let mut show = |outcome: &Outcome| preview.as_mut().map_or(Ok(()), |preview| preview.show(outcome, (nav, sig)));
+    let ran = if opts.every.is_some() || opts.preview.is_some() {
+        live::follow(running, opts.every.unwrap_or_default(), &watch, |outcome| {
+            show(outcome)?;
+            if opts.every.is_some() { write(outcome) } else { Ok(()) }
+        })
+    } else {
+        running.wait().map_err(anyhow::Error::from)
     };
     progress::finish(&display);
     logs::print_held_back(&held_back, ran.as_ref().err());
@@ -106,6 +117,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(profile) = &outcome.profile {
         profile::print(profile);
     }
+    show(&outcome)?;
     match &opts.frame {
         Some(frame) => Ok(dump::print(&mut std::io::stdout().lock(), &dataset, frame.index(nav)?, &outcome)?),
         None if opts.json => outcome::print_json(&outcome, opts.output.as_deref()),
