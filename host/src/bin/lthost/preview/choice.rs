@@ -61,17 +61,13 @@ impl Choice {
         let udf = outcome.udfs.iter().find(|udf| udf.label == self.label);
         let udf = udf.ok_or_else(|| Usage(format!("--preview: no UDF has the label `{}`", self.label)))?;
         let wrong = |why: &str| Usage(format!("--preview {self}: {why}; there is {}", list(udf, shapes)));
-        let (result, slices) = match &self.buffer {
-            Some(name) => {
-                let result = udf.results.iter().find(|result| result.name == *name);
-                let result = result.ok_or_else(|| wrong("there is no such buffer"))?;
-                (result, Slices::of(result, shapes).map_err(|why| wrong(&format!("no picture can show it: {why}")))?)
-            }
-            None => {
-                let mut drawable =
-                    udf.results.iter().filter_map(|result| Some((result, Slices::of(result, shapes).ok()?)));
-                drawable.next().ok_or_else(|| wrong("no picture can show any of its buffers"))?
-            }
+        let (result, slices) = if let Some(name) = &self.buffer {
+            let result = udf.results.iter().find(|result| result.name == *name);
+            let result = result.ok_or_else(|| wrong("there is no such buffer"))?;
+            (result, Slices::of(result, shapes).map_err(|why| wrong(&format!("no picture can show it: {why}")))?)
+        } else {
+            let mut drawable = udf.results.iter().filter_map(|result| Some((result, Slices::of(result, shapes).ok()?)));
+            drawable.next().ok_or_else(|| wrong("no picture can show any of its buffers"))?
         };
         if self.entry.is_some_and(|entry| entry >= slices.n) {
             return Err(wrong("there is no such entry"));

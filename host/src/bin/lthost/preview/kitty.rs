@@ -20,15 +20,13 @@ pub(super) fn draw(picture: &Picture, size: &Size, id: u32) -> anyhow::Result<Dr
 
 fn chunks(head: &str, file: &[u8]) -> String {
     let text = base64(file);
-    let n = text.len().div_ceil(CHUNK);
-    let mut sequences = String::new();
-    for (i, start) in (0..text.len()).step_by(CHUNK).enumerate() {
-        let head = if i == 0 { head } else { "" };
-        let part = &text[start..text.len().min(start + CHUNK)];
-        let more = u8::from(i + 1 < n);
-        sequences.push_str(&format!("\x1b_G{head}m={more};{part}\x1b\\"));
-    }
-    sequences
+    let sequence = |start: usize| {
+        let head = if start == 0 { head } else { "" };
+        let end = text.len().min(start + CHUNK);
+        let more = u8::from(end < text.len());
+        format!("\x1b_G{head}m={more};{}\x1b\\", &text[start..end])
+    };
+    (0..text.len()).step_by(CHUNK).map(sequence).collect()
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -37,9 +37,10 @@ impl Size {
     /// That of the terminal, or what `COLUMNS` and `LINES` say, or 80 x 24.
     pub(super) fn measure() -> Self {
         let number = |key: &str| std::env::var(key).ok()?.parse().ok().filter(|&n: &usize| n > 0);
-        let usual = || (number("COLUMNS").unwrap_or(80), number("LINES").unwrap_or(24), None);
-        let (columns, lines, cell) = terminal().unwrap_or_else(usual);
-        Self { columns: columns.min(MAX_COLUMNS), rows: lines.saturating_sub(OTHER_ROWS).clamp(1, MAX_ROWS), cell }
+        let usual =
+            || Self { columns: number("COLUMNS").unwrap_or(80), rows: number("LINES").unwrap_or(24), cell: None };
+        let Self { columns, rows, cell } = terminal().unwrap_or_else(usual);
+        Self { columns: columns.min(MAX_COLUMNS), rows: rows.saturating_sub(OTHER_ROWS).clamp(1, MAX_ROWS), cell }
     }
 
     pub(super) fn cell_or_usual(&self) -> (usize, usize) {
@@ -53,21 +54,21 @@ impl Size {
     }
 }
 
-/// Columns, lines, and the size of a cell if it is known.
+/// All of it, if there is a terminal that tells.
 #[cfg(unix)]
-fn terminal() -> Option<(usize, usize, Option<(usize, usize)>)> {
+fn terminal() -> Option<Size> {
     let size = rustix::termios::tcgetwinsize(stderr()).ok()?;
-    let [columns, lines, width, height] = [size.ws_col, size.ws_row, size.ws_xpixel, size.ws_ypixel].map(usize::from);
-    if columns == 0 || lines == 0 {
+    let [columns, rows, width, height] = [size.ws_col, size.ws_row, size.ws_xpixel, size.ws_ypixel].map(usize::from);
+    if columns == 0 || rows == 0 {
         return None;
     }
-    let cell = (width / columns, height / lines);
+    let cell = (width / columns, height / rows);
     let is_sensible = (2..=200).contains(&cell.0) && (4..=400).contains(&cell.1);
-    Some((columns, lines, is_sensible.then_some(cell)))
+    Some(Size { columns, rows, cell: is_sensible.then_some(cell) })
 }
 
 #[cfg(not(unix))]
-fn terminal() -> Option<(usize, usize, Option<(usize, usize)>)> {
+fn terminal() -> Option<Size> {
     None
 }
 
