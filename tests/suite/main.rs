@@ -19,6 +19,7 @@ mod profile;
 mod program;
 mod readme;
 mod reference;
+mod resume;
 mod runs;
 mod samples;
 mod sparse;

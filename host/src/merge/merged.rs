@@ -70,6 +70,24 @@ impl Merged {
         }
     }
 
+    /// Takes over the content of all buffers, with the frames that are in them. False: the sizes do not fit.
+    pub(crate) fn restore<'a>(&mut self, buffers: &[&[u8]], merged: impl Iterator<Item = &'a Range<RoiIdx>>) -> bool {
+        let lengths = |buffers: &[Vec<u8>]| buffers.iter().map(Vec::len).collect::<Vec<_>>();
+        let new: Vec<Vec<u8>> = buffers.iter().map(|buffer| buffer.to_vec()).collect();
+        if lengths(&self.buffers) != lengths(&new) {
+            return false;
+        }
+        self.buffers = new;
+        for present in merged {
+            self.mark(present);
+        }
+        true
+    }
+
+    fn mark(&mut self, present: &Range<RoiIdx>) {
+        self.valid[to_usize(present.start.0)..to_usize(present.end.0)].fill(1);
+    }
+
     /// Merges a partial. `present` are those of its frames that were in the file.
     ///
     /// # Errors
@@ -104,7 +122,7 @@ impl Merged {
                 combine(declaration, &mut dest[start..start + piece.data.len()], &piece.data);
             }
         }
-        self.valid[to_usize(present.start.0)..to_usize(present.end.0)].fill(1);
+        self.mark(present);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What a run is told.
 
+use std::sync::Arc;
+
 use crate::{
     correction::Corrections,
     plugin::{Argument, Handover, Limits, Plugin},
@@ -46,6 +48,9 @@ pub struct RunConfig {
     /// Updates that are known before, each with the number of the partition from which on it holds. With those that
     /// [`Outcome::updates`](super::Outcome::updates) tells, a run that was steered is repeated to the same bits.
     pub updates: Vec<(u64, Update)>,
+    /// Go on from what [`Control::checkpoint`](super::Control::checkpoint) wrote of a run with the same data set, UDFs and
+    /// configuration; workers, limits and the way of handing over may be others. Gives the same bits as a run in one go.
+    pub resume: Option<Arc<Vec<u8>>>,
     /// Record where the time goes: [`Outcome::profile`](super::Outcome::profile).
     pub profile: bool,
 }
@@ -61,6 +66,7 @@ impl Default for RunConfig {
             handover: Handover::default(),
             limits: Limits::default(),
             updates: Vec::new(),
+            resume: None,
             profile: false,
         }
     }

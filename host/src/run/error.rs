@@ -104,6 +104,9 @@ pub enum RunError {
     /// Partials that can't be merged.
     #[error(transparent)]
     Partial(#[from] super::partial::PartialError),
+    /// A checkpoint from which the run can't go on.
+    #[error(transparent)]
+    Checkpoint(#[from] super::CheckpointError),
     /// Parameters that come after the last partition has begun.
     #[error("it is too late for new parameters: all partitions of the run have begun")]
     TooLate,

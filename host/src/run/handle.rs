@@ -176,6 +176,17 @@ impl Control {
         self.0.mailbox.put_end(Err(RunError::Cancelled));
     }
 
+    /// Writes a checkpoint: what is merged so far, for [`RunConfig::resume`] to go on from. Also of a run that was cancelled or
+    /// has failed. Merging waits until it is written, processing goes on. False, and nothing is written: nothing is merged,
+    /// or there is nothing left to go on with. Not to be called by an [`Observer`], for which merging waits, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`, and of reading the data set for what tells it from others.
+    pub fn checkpoint(&self, out: &mut dyn std::io::Write) -> std::io::Result<bool> {
+        self.0.job.get().map_or(Ok(false), |job| job.write_checkpoint(out))
+    }
+
     /// Whether the run has ended, well or not.
     pub fn has_ended(&self) -> bool {
         self.0.mailbox.has_ended()

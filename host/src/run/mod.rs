@@ -8,6 +8,7 @@
 //! A run is worked off in steps of one partition by the threads of a [`Pool`], which several runs may share. Whichever
 //! worker brings the partial that is next in order merges it, and all that wait behind it.
 
+mod checkpoint;
 mod config;
 mod error;
 mod handle;
@@ -24,6 +25,7 @@ mod source;
 mod udfs;
 mod work;
 
+pub use checkpoint::CheckpointError;
 pub use config::{RunConfig, UdfSpec, Update};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};

@@ -57,10 +57,12 @@ pub struct AppliedUpdate {
 pub struct Stats {
     /// Frames that were processed.
     pub n_frames: u64,
-    /// Bytes of the files that those frames take.
+    /// Bytes of the files that those frames take, without those of a checkpoint.
     pub n_file_bytes: u64,
     /// Partitions that were processed.
     pub n_partitions: u64,
+    /// Those among them that a checkpoint had.
+    pub n_partitions_resumed: u64,
     /// Worker threads; none where partials were merged that others made.
     pub n_workers: usize,
     /// Seconds from the first partition's start on.
@@ -72,13 +74,15 @@ pub struct Stats {
 pub struct Progress {
     /// Frames processed and merged.
     pub n_frames_done: u64,
+    /// Those among them that a checkpoint had.
+    pub n_frames_resumed: u64,
     /// Frames to process in all.
     pub n_frames: u64,
     /// Partitions processed and merged.
     pub n_partitions_done: u64,
     /// Partitions to process in all.
     pub n_partitions: u64,
-    /// Bytes of the files that the frames done take.
+    /// Bytes of the files that the frames done take, without those of a checkpoint.
     pub n_file_bytes_done: u64,
     /// Since the first partition's start.
     #[serde(rename = "elapsed_s", serialize_with = "as_seconds")]

@@ -189,6 +189,27 @@ impl Prepared {
         Ok(())
     }
 
+    /// Content of the declared buffers, and the partials that wait for `merge-all`.
+    pub(super) fn merged_so_far(&self) -> (Vec<&[u8]>, &[Partial]) {
+        (self.merged.buffers(), &self.partials)
+    }
+
+    /// Takes over what [`Prepared::merged_so_far`] gave, after partitions with these frames. False: the sizes do not fit.
+    pub(super) fn go_on_from<'a>(
+        &mut self,
+        buffers: &[&[u8]],
+        waiting: Vec<Partial>,
+        merged: impl Iterator<Item = &'a Range<RoiIdx>>,
+    ) -> bool {
+        self.partials = waiting;
+        self.merged.restore(buffers, merged)
+    }
+
+    /// Shape of a frame.
+    pub(super) fn sig(&self) -> &Shape {
+        &self.sig
+    }
+
     pub(super) fn declarations(&self) -> &[Declaration] {
         self.merged.declarations()
     }

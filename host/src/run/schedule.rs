@@ -66,6 +66,11 @@ impl Schedule {
         Turn::Process(position, worker, changes)
     }
 
+    /// The first `n_merged` partitions are merged before anybody begins.
+    pub(super) fn go_on_from(&mut self, n_merged: usize) {
+        (self.next, self.n_merged) = (n_merged, n_merged);
+    }
+
     /// Notes how many partitions are merged. Gives the workers that may go on.
     pub(super) fn merged(&mut self, n_merged: usize) -> Vec<Worker> {
         self.n_merged = n_merged;
@@ -122,6 +127,15 @@ impl Schedule {
         }
         self.changes.insert(place, Change { from, udf, arguments: update.arguments.clone(), parameters });
         Ok(from)
+    }
+
+    /// All updates that it has taken, each with the number of the partition from which on it holds.
+    pub(super) fn updates(&self, indices: &[u64], recipes: &[Recipe]) -> Vec<(u64, Update)> {
+        let update = |change: &Change| {
+            let (label, arguments) = (recipes[change.udf].label.clone(), change.arguments.clone());
+            (indices[change.from], Update { label, arguments })
+        };
+        self.changes.iter().map(update).collect()
     }
 
     /// The changes that hold before `position`, for the record.

@@ -1,5 +1,6 @@
 //! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
 
+mod checkpoint;
 mod dataset_args;
 mod dump;
 mod find;
@@ -97,7 +98,10 @@ fn complain(error: &anyhow::Error) {
 
 /// Mistakes in the command line, as opposed to things that fail.
 fn is_usage(error: &anyhow::Error) -> bool {
-    use lthost::{plugin::PluginError, run::RunError};
+    use lthost::{
+        plugin::PluginError,
+        run::{CheckpointError, RunError},
+    };
     let by_plugin = |error: &PluginError| matches!(error, PluginError::Argument { .. } | PluginError::Unknown { .. });
     error.chain().any(|cause| {
         cause.is::<Usage>()
@@ -109,6 +113,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
                 | RunError::Label { .. }
                 | RunError::NoSuchUdf { .. }
                 | RunError::NoSuchPartition { .. }
+                | RunError::Checkpoint(CheckpointError::Foreign { .. })
                 | RunError::TooLate => true,
                 _ => false,
             })

@@ -117,6 +117,10 @@ impl Run<'_> {
             _ => format!(" in {:.3} s, {speed:.2} GB/s with {workers} workers", stats.seconds),
         };
         writeln!(out, "{frames} frames, {gb:.3} GB{how}")?;
+        if stats.n_partitions_resumed > 0 {
+            let (n_resumed, n) = (stats.n_partitions_resumed, stats.n_partitions);
+            writeln!(out, "{n_resumed} of {n} partitions came from the checkpoint; GB and GB/s are of the others")?;
+        }
         let selected = self.config.roi.as_ref().map_or(self.nav.size(), |roi| count(&roi.data));
         let missing = selected.saturating_sub(count(&outcome.damage.data));
         if let Some(partition) = self.config.only_partition {

@@ -105,6 +105,6 @@ fn speed(progress: &Progress) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "shown in seconds")]
 fn left(progress: &Progress) -> Option<Duration> {
     let todo = progress.n_frames.saturating_sub(progress.n_frames_done) as f64;
-    let rate = progress.n_frames_done as f64 / progress.elapsed.as_secs_f64().max(1e-9);
+    let rate = (progress.n_frames_done - progress.n_frames_resumed) as f64 / progress.elapsed.as_secs_f64().max(1e-9);
     Duration::try_from_secs_f64(todo / rate).ok()
 }

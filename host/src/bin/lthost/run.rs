@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use lthost::{
 };
 
 use crate::{
+    checkpoint::{self, Keeper},
     dump::{self, FrameAt},
     job_args::{Job, JobArgs},
     live::{self, Every, Watch},
@@ -62,6 +64,14 @@ pub(crate) struct Opts {
     /// Show a result as a picture in the terminal: LABEL, LABEL.BUFFER, or LABEL.BUFFER.N for entry N of further axes
     #[arg(long, value_name = "LABEL.BUFFER")]
     preview: Option<String>,
+    /// Go on from the checkpoint that an interrupted run with the same options has left in DIR, to the same bits as a run in
+    /// one go; where there is none, begin at the beginning
+    #[arg(long, requires = "output", conflicts_with_all = ["partition", "frame"])]
+    resume: bool,
+    /// Write DIR/checkpoint.lthost every so many seconds, for --resume, or more rarely where writing takes long; a run that is
+    /// done removes it; 0: never, not even when interrupted
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = checkpoint::period)]
+    checkpoint: Duration,
     /// Print a summary of the results as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -81,7 +91,13 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(frame) = &opts.frame {
         job.config.roi = Some(frame.roi(job.dataset.nav())?);
     }
-    let Job { dataset, specs, config, arrays, inputs } = job;
+    let Job { dataset, specs, mut config, arrays, inputs } = job;
+    let is_whole = opts.partition.is_none() && opts.frame.is_none();
+    match &opts.output {
+        Some(dir) if opts.resume => config.resume = checkpoint::read(dir)?,
+        Some(dir) if is_whole => checkpoint::warn_of_another(dir),
+        _ => {}
+    }
     let mut preview = opts.preview.as_deref().map(|choice| Preview::new(choice, &specs, &config.limits)).transpose()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
@@ -90,7 +106,10 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
     let pool = opts.job.running.workers.map_or_else(Pool::with_all_cores, |n_workers| Pool::new(n_workers.into()))?;
     let running = pool.start(&dataset, &specs, &config, observer);
+    config.resume = None;
     cancel_on_signal(running.control())?;
+    let keeper = opts.output.as_deref().filter(|_| is_whole);
+    let keeper = keeper.map(|dir| Keeper::start(running.control(), dir, opts.checkpoint));
     let mut written = None;
     let data = outcome::record_dataset(&dataset);
     let (nav, sig) = (dataset.nav(), dataset.sig());
@@ -113,7 +132,16 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     progress::finish(&display);
     logs::print_held_back(&held_back, ran.as_ref().err());
     let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
-    let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref()))?;
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let is_resumable = keeper.is_some_and(|keeper| keeper.leave(was_interrupted(&error)));
+            return Err(failed(error, written, opts.output.as_deref(), is_resumable));
+        }
+    };
+    if let Some(keeper) = keeper {
+        keeper.remove();
+    }
     if let Some(profile) = &outcome.profile {
         profile::print(profile);
     }
@@ -127,23 +155,34 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
 
 /// A run that failed, with results of its first part written.
 #[derive(Debug, thiserror::Error)]
-#[error("partial results, of {n_frames} frames, are in `{}`", dir.display())]
+#[error("partial results, of {n_frames} frames, are in `{}`{}", dir.display(), hint(*.is_resumable))]
 pub(crate) struct Partial {
     #[source]
     source: anyhow::Error,
     n_frames: u64,
     dir: PathBuf,
+    is_resumable: bool,
+}
+
+fn was_interrupted(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error| matches!(error, RunError::Cancelled))
 }
 
 /// The error of a run, with what it has left.
-fn failed(error: anyhow::Error, written: Option<u64>, dir: Option<&Path>) -> anyhow::Error {
+fn failed(error: anyhow::Error, written: Option<u64>, dir: Option<&Path>, is_resumable: bool) -> anyhow::Error {
     match (written, dir) {
-        (Some(n_frames), Some(dir)) => Partial { source: error, n_frames, dir: dir.to_owned() }.into(),
-        _ if error.downcast_ref().is_some_and(|error| matches!(error, RunError::Cancelled)) => {
-            anyhow::anyhow!("{error}: no results were written")
+        (Some(n_frames), Some(dir)) => Partial { source: error, n_frames, dir: dir.to_owned(), is_resumable }.into(),
+        _ if was_interrupted(&error) => {
+            anyhow::anyhow!("{error}: no results were written{}", hint(is_resumable))
         }
+        _ if is_resumable => error.context(format!("no results were written{}", hint(true))),
         _ => error,
     }
+}
+
+/// What can be done with what a run has left.
+fn hint(is_resumable: bool) -> &'static str {
+    if is_resumable { "; the same command with --resume goes on from its checkpoint" } else { "" }
 }
 
 /// Ctrl-C ends the run in order; a second one ends the program.

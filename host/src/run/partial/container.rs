@@ -1,54 +1,68 @@
-//! The bytes of a partial: a header, blocks, and a checksum over both. See the README beside this file.
+//! The bytes of a partial or a checkpoint: a header, blocks, and a checksum over both. See the README beside this file.
+
+use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-const MAGIC: &[u8; 16] = b"lthost partial\r\n";
-/// Version of the format.
-pub(super) const VERSION: u32 = 1;
+/// What the bytes are.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::run) struct Format {
+    magic: &'static [u8; 16],
+    version: u32,
+    /// What messages call it.
+    name: &'static str,
+}
+
+pub(in crate::run) const PARTIAL: Format = Format { magic: b"lthost partial\r\n", version: 1, name: "partial" };
+pub(in crate::run) const CHECKPOINT: Format = Format { magic: b"lthost merged.\r\n", version: 1, name: "checkpoint" };
+
 const CHECKSUM_BYTES: usize = 32;
 
-/// What is wrong with bytes that should be a partial.
+/// What is wrong with bytes that should be of a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ContainerError {
-    #[error("is no partial of lthost")]
-    Magic,
-    #[error("has version {found} of the format, this program reads {VERSION}: use the lthost that wrote it")]
-    Version { found: u32 },
+pub(in crate::run) enum ContainerError {
+    #[error("is no {name} of lthost")]
+    Magic { name: &'static str },
+    #[error("has version {found} of the format, this program reads {expected}: use the lthost that wrote it")]
+    Version { found: u32, expected: u32 },
     #[error("is damaged or cut: its checksum is another one")]
     Checksum,
     #[error("contradicts itself: {what}")]
     Inconsistent { what: &'static str },
 }
 
-/// Puts header and blocks together.
-pub(super) fn write(header: &[u8], blocks: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend(VERSION.to_le_bytes());
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.extend(header);
-    bytes.extend((blocks.len() as u64).to_le_bytes());
+/// Writes header and blocks.
+pub(in crate::run) fn write(out: &mut dyn Write, format: &Format, header: &[u8], blocks: &[&[u8]]) -> io::Result<()> {
+    let mut digest = Sha256::new();
+    let mut put = |bytes: &[u8]| {
+        digest.update(bytes);
+        out.write_all(bytes)
+    };
+    put(format.magic)?;
+    put(&format.version.to_le_bytes())?;
+    put(&(header.len() as u64).to_le_bytes())?;
+    put(header)?;
+    put(&(blocks.len() as u64).to_le_bytes())?;
     for block in blocks {
-        bytes.extend((block.len() as u64).to_le_bytes());
-        bytes.extend(block);
+        put(&(block.len() as u64).to_le_bytes())?;
+        put(block)?;
     }
-    let checksum = Sha256::digest(&bytes);
-    bytes.extend(checksum);
-    bytes
+    out.write_all(&digest.finalize())
 }
 
 /// Takes header and blocks apart.
-pub(super) fn read(bytes: &[u8]) -> Result<(&[u8], Vec<&[u8]>), ContainerError> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or(ContainerError::Magic)?;
+pub(in crate::run) fn read<'a>(format: &Format, bytes: &'a [u8]) -> Result<(&'a [u8], Vec<&'a [u8]>), ContainerError> {
+    let rest = bytes.strip_prefix(format.magic).ok_or(ContainerError::Magic { name: format.name })?;
     let (version, _) = rest.split_first_chunk().ok_or(ContainerError::Checksum)?;
-    let found = u32::from_le_bytes(*version);
-    if found != VERSION {
-        return Err(ContainerError::Version { found });
+    let (found, expected) = (u32::from_le_bytes(*version), format.version);
+    if found != expected {
+        return Err(ContainerError::Version { found, expected });
     }
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(ContainerError::Checksum)?;
     if Sha256::digest(content).as_slice() != checksum {
         return Err(ContainerError::Checksum);
     }
-    let mut rest = content.get(MAGIC.len() + size_of::<u32>()..).ok_or(ContainerError::Checksum)?;
+    let mut rest = content.get(format.magic.len() + size_of::<u32>()..).ok_or(ContainerError::Checksum)?;
     let header = take_block(&mut rest)?;
     let n_blocks = take_number(&mut rest)?;
     let mut blocks = Vec::new();
@@ -80,41 +94,50 @@ fn inconsistent(what: &'static str) -> ContainerError {
 mod tests {
     use super::*;
 
+    fn written(blocks: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &PARTIAL, b"{}", blocks).unwrap();
+        bytes
+    }
+
     fn sealed(content: &[u8]) -> Vec<u8> {
         [content, &Sha256::digest(content)].concat()
     }
 
     #[test]
     fn header_and_blocks_come_back() {
-        let bytes = write(b"{}", &[vec![1, 2, 3], Vec::new()]);
-        assert_eq!(read(&bytes), Ok((&b"{}"[..], vec![&[1, 2, 3][..], &[]])));
+        let bytes = written(&[&[1, 2, 3], &[]]);
+        assert_eq!(read(&PARTIAL, &bytes), Ok((&b"{}"[..], vec![&[1, 2, 3][..], &[]])));
     }
 
     #[test]
     fn every_cut_and_every_flipped_bit_is_found() {
-        let bytes = write(b"{}", &[vec![1, 2, 3]]);
+        let bytes = written(&[&[1, 2, 3]]);
         for cut in 0..bytes.len() {
-            assert!(read(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(read(&PARTIAL, &bytes[..cut]).is_err(), "cut at {cut}");
             for bit in 0..8 {
                 let mut flipped = bytes.clone();
                 flipped[cut] ^= 1 << bit;
-                assert!(read(&flipped).is_err(), "bit {bit} of byte {cut}");
+                assert!(read(&PARTIAL, &flipped).is_err(), "bit {bit} of byte {cut}");
             }
         }
     }
 
     #[test]
     fn lengths_are_claims_even_under_a_good_checksum() {
-        let bytes = write(b"{}", &[vec![1, 2, 3]]);
+        let bytes = written(&[&[1, 2, 3]]);
         let content = &bytes[..bytes.len() - CHECKSUM_BYTES];
         for at in [20, 30, 38] {
             for length in [u64::MAX, 1 << 40, 100] {
                 let mut lying = content.to_vec();
                 lying[at..at + 8].copy_from_slice(&length.to_le_bytes());
-                assert!(matches!(read(&sealed(&lying)), Err(ContainerError::Inconsistent { .. })), "{length} at {at}");
+                assert!(
+                    matches!(read(&PARTIAL, &sealed(&lying)), Err(ContainerError::Inconsistent { .. })),
+                    "{length} at {at}"
+                );
             }
         }
         let longer = [content, &[0]].concat();
-        assert!(matches!(read(&sealed(&longer)), Err(ContainerError::Inconsistent { .. })));
+        assert!(matches!(read(&PARTIAL, &sealed(&longer)), Err(ContainerError::Inconsistent { .. })));
     }
 }

@@ -12,11 +12,11 @@ use super::{
         schedule::Schedule,
         source::Scan,
     },
-    PartialError, container,
-    record::{ArrayRecord, Header, PieceRecord, RunRecord, restore, restore_arguments},
+    PartialError,
+    container::{self, PARTIAL},
+    record::{ArrayRecord, Header, RunRecord, partial_of, restore, restore_arguments},
 };
 use crate::{
-    buffer::{Emission, Partial},
     correction::Corrections,
     plugin::{Cancel, Limits, Plugin, Sandbox},
     shape::{Array, FrameIdx, Roi, Shape},
@@ -162,6 +162,7 @@ pub fn merge(
             n_frames,
             n_file_bytes: n_frames.saturating_mul(run.file_bytes_per_frame),
             n_partitions: partitions.len() as u64,
+            n_partitions_resumed: 0,
             n_workers: 0,
             seconds: 0.0,
         },
@@ -182,7 +183,7 @@ pub fn merge(
 
 fn read(partial: Made<'_>) -> Result<Read<'_>, PartialError> {
     let Made { name, bytes } = partial;
-    let (header, blocks) = container::read(bytes).map_err(|error| PartialError::container(name, &error))?;
+    let (header, blocks) = container::read(&PARTIAL, bytes).map_err(|error| PartialError::container(name, &error))?;
     let header: Header = serde_json::from_slice(header)
         .map_err(|error| PartialError::unreadable(name, &format!("its header is not one ({error})")))?;
     Ok(Read { name, header, blocks })
@@ -283,18 +284,8 @@ fn merge_one(
         return Err(unreadable("it has no buffers, or those of other UDFs").into());
     }
     for (udf, buffers) in udfs.iter_mut().zip(&read.header.udfs) {
-        let n_rows = partition.range.n_rows();
-        let mut emission = Emission::of_partial(udf.declarations(), n_rows, sig);
-        for (number, pieces) in (0..).zip(buffers) {
-            for PieceRecord { offset, block } in pieces {
-                let data =
-                    read.blocks.get(*block).ok_or_else(|| unreadable("a buffer names a block that is not there"))?;
-                emission.emit(number, *offset, data).map_err(|error| unreadable(&error.to_string()))?;
-            }
-        }
-        let emitted = emission.finish().map_err(|error| unreadable(&error.to_string()))?;
-        let buffers = emitted.into_iter().map(|(pieces, _)| pieces).collect();
-        udf.merge(Partial { partition: partition.range.clone(), buffers }, &partition.present)?;
+        let partial = partial_of(udf.declarations(), buffers, &read.blocks, (&partition.range, sig));
+        udf.merge(partial.map_err(|what| unreadable(&what))?, &partition.present)?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 //!
 //! These are functions on bytes, for whatever engine spreads the work. The format is in the README beside this file.
 
-mod container;
+pub(super) mod container;
 mod error;
 mod merge;
-mod record;
+pub(super) mod record;
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use super::{
     work::{Worker, process_partition},
 };
 use crate::{
-    buffer::{Partial, Piece},
     dataset::Dataset,
     plugin::{CONTRACT, Cancel},
     shape::{Array, Dtype, Shape},
 };
-use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, hex, keep, keep_arguments};
+use container::PARTIAL;
+use record::{Header, RunRecord, UdfRecord, UpdateRecord, borrow_pieces, hex, keep, keep_arguments};
 
 /// Processes a partition alone, on this thread: partition number `index` of those that a run with the same data set, UDFs and
 /// `config` would have. Gives its partial, for [`merge`].
@@ -35,7 +35,7 @@ use record::{Header, PieceRecord, RunRecord, UdfRecord, UpdateRecord, hex, keep,
 ///
 /// # Panics
 ///
-/// Never: a header of numbers and texts is JSON.
+/// Never: a header of numbers and texts is JSON, and bytes go to memory.
 pub fn partial(
     dataset: &Arc<Dataset>,
     udfs: &[UdfSpec],
@@ -48,7 +48,7 @@ pub fn partial(
     let mut blocks = Vec::new();
     let job = Job::prepare(source, udfs, &config, (&Cancel::default(), observer), (&Pool::new(1)?, &Arc::default()))?;
     let labels: Vec<&str> = job.recipes.iter().map(|recipe| recipe.label.as_str()).collect();
-    let run = describe(dataset, (udfs, &labels), &config, &mut blocks)?;
+    let run = run_record(dataset, (udfs, &labels), &config, &mut blocks)?;
     let partials = match &job.plan.partitions[..] {
         // No frame of it is in the ROI.
         [] => Vec::new(),
@@ -57,21 +57,16 @@ pub fn partial(
             process_partition(&job, &mut Worker::default(), partition, &changes)?
         }
     };
-    let udfs = partials.into_iter().map(|partial| keep_pieces(partial, &mut blocks)).collect();
+    let mut blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
+    let udfs = partials.iter().map(|partial| borrow_pieces(partial, &mut blocks)).collect();
     let header = serde_json::to_vec(&Header { run, partition: index, udfs }).expect("numbers and texts are JSON");
-    Ok(container::write(&header, &blocks))
+    let mut bytes = Vec::new();
+    container::write(&mut bytes, &PARTIAL, &header, &blocks).expect("there is room in memory");
+    Ok(bytes)
 }
 
-fn keep_pieces(partial: Partial, blocks: &mut Vec<Vec<u8>>) -> Vec<Vec<PieceRecord>> {
-    let mut keep_one = |piece: Piece| {
-        blocks.push(piece.data);
-        PieceRecord { offset: piece.offset, block: blocks.len() - 1 }
-    };
-    partial.buffers.into_iter().map(|pieces| pieces.into_iter().map(&mut keep_one).collect()).collect()
-}
-
-/// What all partials of a run say of it.
-fn describe(
+/// What all partials of a run say of it, and its checkpoints.
+pub(super) fn run_record(
     dataset: &Dataset,
     (udfs, labels): (&[UdfSpec], &[&str]),
     config: &RunConfig,

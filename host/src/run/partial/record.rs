@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    buffer::{Declaration, Emission, Partial, PartitionRange},
     plugin::Argument,
     shape::{Array, Dtype, Shape},
 };
@@ -23,17 +24,17 @@ pub(super) struct Header {
 /// Some elements of a buffer.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PieceRecord {
+pub(in crate::run) struct PieceRecord {
     /// The first of them.
-    pub(super) offset: u64,
+    pub(in crate::run) offset: u64,
     /// Number of the block that has them.
-    pub(super) block: usize,
+    pub(in crate::run) block: usize,
 }
 
 /// What all partials of a run have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RunRecord {
+pub(in crate::run) struct RunRecord {
     pub(super) lthost: String,
     pub(super) contract: String,
     pub(super) nav: Vec<u64>,
@@ -57,13 +58,13 @@ pub(super) struct RunRecord {
     pub(super) tile_bytes: u64,
     pub(super) deterministic: bool,
     pub(super) udfs: Vec<UdfRecord>,
-    pub(super) updates: Vec<UpdateRecord>,
+    pub(in crate::run) updates: Vec<UpdateRecord>,
 }
 
 /// A UDF of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UdfRecord {
+pub(in crate::run) struct UdfRecord {
     pub(super) label: String,
     /// Name or path of the plugin.
     pub(super) plugin: String,
@@ -74,16 +75,16 @@ pub(super) struct UdfRecord {
 /// New values of parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UpdateRecord {
-    pub(super) from_partition: u64,
-    pub(super) label: String,
-    pub(super) arguments: Vec<(String, ArgumentRecord)>,
+pub(in crate::run) struct UpdateRecord {
+    pub(in crate::run) from_partition: u64,
+    pub(in crate::run) label: String,
+    pub(in crate::run) arguments: Vec<(String, ArgumentRecord)>,
 }
 
 /// A parameter as it was given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum ArgumentRecord {
+pub(in crate::run) enum ArgumentRecord {
     Json(Json),
     Array(ArrayRecord),
 }
@@ -91,7 +92,7 @@ pub(super) enum ArgumentRecord {
 /// An array in a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ArrayRecord {
+pub(in crate::run) struct ArrayRecord {
     dtype: String,
     shape: Vec<u64>,
     /// Of its bytes: the same arrays have the same record.
@@ -100,11 +101,20 @@ pub(super) struct ArrayRecord {
 }
 
 impl RunRecord {
-    /// What differs from another run; none if it is the same.
-    pub(super) fn difference(&self, other: &Self) -> Option<String> {
-        let fields = |record: &Self| match serde_json::to_value(record) {
-            Ok(Json::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
+    /// The same run with other updates.
+    pub(in crate::run) fn with_updates(self, updates: Vec<UpdateRecord>) -> Self {
+        Self { updates, ..self }
+    }
+
+    /// What differs from another run; none if it is the same. A plugin is its hash, wherever it was found.
+    pub(in crate::run) fn difference(&self, other: &Self) -> Option<String> {
+        let fields = |record: &Self| {
+            let mut record = record.clone();
+            record.udfs.iter_mut().for_each(|udf| udf.plugin.clear());
+            match serde_json::to_value(record) {
+                Ok(Json::Object(fields)) => fields,
+                _ => serde_json::Map::new(),
+            }
         };
         let (ours, theirs) = (fields(self), fields(other));
         ours.into_iter().find(|(name, value)| theirs.get(name) != Some(value)).map(|(name, _)| name.replace('_', " "))
@@ -123,7 +133,7 @@ pub(super) fn keep(array: &Array, blocks: &mut Vec<Vec<u8>>) -> ArrayRecord {
 }
 
 /// Keeps arguments, arrays among them as blocks.
-pub(super) fn keep_arguments(
+pub(in crate::run) fn keep_arguments(
     arguments: &[(String, Argument)],
     blocks: &mut Vec<Vec<u8>>,
 ) -> Vec<(String, ArgumentRecord)> {
@@ -132,6 +142,40 @@ pub(super) fn keep_arguments(
         Argument::Array(array) => ArgumentRecord::Array(keep(array, blocks)),
     };
     arguments.iter().map(|(name, argument)| (name.clone(), keep_one(argument))).collect()
+}
+
+/// The pieces of a partial as blocks.
+pub(in crate::run) fn borrow_pieces<'a>(partial: &'a Partial, blocks: &mut Vec<&'a [u8]>) -> Vec<Vec<PieceRecord>> {
+    let mut records = Vec::new();
+    for pieces in &partial.buffers {
+        let first = blocks.len();
+        blocks.extend(pieces.iter().map(|piece| piece.data.as_slice()));
+        let record = |(piece, block): (&crate::buffer::Piece, usize)| PieceRecord { offset: piece.offset, block };
+        records.push(pieces.iter().zip(first..).map(record).collect());
+    }
+    records
+}
+
+/// A partition's partial of a UDF: what is said of it is checked as if the plugin had just emitted it.
+///
+/// # Errors
+///
+/// What is wrong.
+pub(in crate::run) fn partial_of(
+    declarations: &[Declaration],
+    buffers: &[Vec<PieceRecord>],
+    blocks: &[&[u8]],
+    (range, sig): (&PartitionRange, &Shape),
+) -> Result<Partial, String> {
+    let mut emission = Emission::of_partial(declarations, range.n_rows(), sig);
+    for (number, pieces) in (0..).zip(buffers) {
+        for PieceRecord { offset, block } in pieces {
+            let data = blocks.get(*block).ok_or("a buffer names a block that is not there")?;
+            emission.emit(number, *offset, data).map_err(|error| error.to_string())?;
+        }
+    }
+    let emitted = emission.finish().map_err(|error| error.to_string())?;
+    Ok(Partial { partition: range.clone(), buffers: emitted.into_iter().map(|(pieces, _)| pieces).collect() })
 }
 
 /// The array, if its block is what the record says.
@@ -147,7 +191,7 @@ pub(super) fn restore(record: &ArrayRecord, blocks: &[&[u8]]) -> Result<Array, &
 }
 
 /// The arguments, as they were given.
-pub(super) fn restore_arguments(
+pub(in crate::run) fn restore_arguments(
     records: &[(String, ArgumentRecord)],
     blocks: &[&[u8]],
 ) -> Result<Vec<(String, Argument)>, &'static str> {
