@@ -101,26 +101,9 @@ impl Job {
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
-        let labels: Vec<&str> = recipes.iter().map(|recipe| recipe.label.as_str()).collect();
-        // Partitions without frames in the ROI have no position: what is of them holds from the next one on that has.
-        let position = |partition: u64| plan.partitions.partition_point(|planned| planned.range.index < partition);
-        let (n_resumed, updates) = match &config.resume {
-            None => (0, config.updates.clone()),
-            Some(_) if config.only_partition.is_some() => return Err(CheckpointError::Alone.into()),
-            Some(bytes) => {
-                let identity = Identity::new(&source.dataset, (specs, &labels), config)?;
-                let (n_resumed, updates) = checkpoint::restore(bytes, &identity, &mut udfs, &plan.partitions)?;
-                let had = |(from, update): &(u64, Update)| {
-                    updates.iter().any(|(other, had)| position(*other) == position(*from) && had == update)
-                };
-                if !config.updates.iter().all(had) {
-                    return Err(CheckpointError::Foreign { what: "updates".to_owned() }.into());
-                }
-                (n_resumed, updates)
-            }
-        };
+        let (n_resumed, updates) = begin(&source, (specs, &mut udfs), config, &plan)?;
         for (partition, update) in &updates {
-            let from = position(*partition);
+            let from = plan.position(*partition);
             // Of a partition alone those that hold there count.
             if config.only_partition.is_some() && from >= plan.partitions.len() {
                 continue;
@@ -185,8 +168,7 @@ impl Job {
 
     /// The changes that hold at a partition.
     pub(super) fn changes_of(&self, partition: u64) -> Vec<Change> {
-        let position = self.plan.partitions.partition_point(|planned| planned.range.index < partition);
-        self.schedule().changes_at(position, 0)
+        self.schedule().changes_at(self.plan.position(partition), 0)
     }
 
     /// Makes a partial result of what is merged already, if one is wanted and nobody is merging.
@@ -447,4 +429,28 @@ impl Job {
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a run begins: how many partitions are merged already, and its updates. With a checkpoint, `udfs` are brought there.
+fn begin(
+    source: &Source,
+    (specs, udfs): (&[UdfSpec], &mut [Prepared]),
+    config: &RunConfig,
+    plan: &Plan,
+) -> Result<(usize, Vec<(u64, Update)>), RunError> {
+    let Some(bytes) = &config.resume else { return Ok((0, config.updates.clone())) };
+    if config.only_partition.is_some() {
+        return Err(CheckpointError::Alone.into());
+    }
+    let labels: Vec<String> = udfs.iter().map(|udf| udf.label.clone()).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let identity = Identity::new(&source.dataset, (specs, &labels), config)?;
+    let (n_merged, updates) = checkpoint::restore(bytes, &identity, udfs, &plan.partitions)?;
+    let is_known = |(from, update): &(u64, Update)| {
+        updates.iter().any(|(other, known)| plan.position(*other) == plan.position(*from) && known == update)
+    };
+    if !config.updates.iter().all(is_known) {
+        return Err(CheckpointError::Foreign { what: "updates".to_owned() }.into());
+    }
+    Ok((n_merged, updates))
 }

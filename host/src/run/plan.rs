@@ -82,6 +82,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Place of a partition among those that have frames in the ROI; if it has none, that of the next one that has.
+    pub(super) fn position(&self, partition: u64) -> usize {
+        self.partitions.partition_point(|planned| planned.range.index < partition)
+    }
+
     /// The tiles of a UDF.
     pub(super) fn tiling_for(&self, granularity: Granularity) -> &Tiling {
         if granularity == Granularity::Partition { &self.whole } else { &self.tiling }

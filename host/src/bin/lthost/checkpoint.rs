@@ -24,32 +24,50 @@ const NAME: &str = "checkpoint.lthost";
 const SHARE: u32 = 20;
 
 /// Seconds between checkpoints.
-pub(crate) fn period(text: &str) -> Result<Duration, String> {
+fn period(text: &str) -> Result<Duration, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
     let period = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     period.ok_or_else(|| "expected seconds, like 10 or 0.5".to_owned())
 }
 
-/// Reads the checkpoint of a folder; none if there is none, and then the run begins at the beginning.
-pub(crate) fn read(dir: &Path) -> anyhow::Result<Option<Arc<Vec<u8>>>> {
-    let path = dir.join(NAME);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(Arc::new(bytes))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let dir = printable(&dir.display().to_string(), 4000);
-            terminal::say(&format!("nothing to go on from in `{dir}`: the run begins at the beginning"));
-            Ok(None)
-        }
-        Err(error) => Err(error).with_context(|| format!("can't read the checkpoint `{}`", path.display())),
-    }
+/// Whether to go on from a checkpoint, and how often to write one.
+#[derive(clap::Args)]
+pub(crate) struct CheckpointArgs {
+    /// Go on from the checkpoint that an interrupted run with the same options has left in DIR, to the same bits as a run in
+    /// one go; where there is none, begin at the beginning
+    #[arg(long, requires = "output", conflicts_with_all = ["partition", "frame"])]
+    resume: bool,
+    /// Write DIR/checkpoint.lthost every so many seconds, for --resume, or more rarely where writing takes long; a run that is
+    /// done removes it; 0: never, not even when interrupted
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = period)]
+    checkpoint: Duration,
 }
 
-/// Says so if a run that doesn't go on from a folder's checkpoint is about to replace it.
-pub(crate) fn warn_of_another(dir: &Path) {
-    if dir.join(NAME).exists() {
-        let dir = printable(&dir.display().to_string(), 4000);
-        let hint = "this run begins anew and removes it; --resume goes on from it";
-        terminal::say(&format!("warning: `{dir}` has the checkpoint of an interrupted run: {hint}"));
+impl CheckpointArgs {
+    /// Reads the checkpoint of a folder, if the run goes on from one; says so if it doesn't go on from one that is there, or
+    /// there is none.
+    pub(crate) fn read(&self, dir: &Path) -> anyhow::Result<Option<Arc<Vec<u8>>>> {
+        let (path, dir) = (dir.join(NAME), printable(&dir.display().to_string(), 4000));
+        if !self.resume {
+            if path.exists() {
+                let hint = "this run begins anew and removes it; --resume goes on from it";
+                terminal::say(&format!("warning: `{dir}` has the checkpoint of an interrupted run: {hint}"));
+            }
+            return Ok(None);
+        }
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(Arc::new(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                terminal::say(&format!("nothing to go on from in `{dir}`: the run begins at the beginning"));
+                Ok(None)
+            }
+            Err(error) => Err(error).with_context(|| format!("can't read the checkpoint `{}`", path.display())),
+        }
+    }
+
+    /// Writes checkpoints of a run to its output folder from now on.
+    pub(crate) fn keep(&self, control: Control, dir: &Path) -> Keeper {
+        Keeper::start(control, dir.join(NAME), self.checkpoint)
     }
 }
 
@@ -66,8 +84,7 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Begins to write one every `period`, or more rarely where writing takes long; never if that is zero.
-    pub(crate) fn start(control: Control, dir: &Path, period: Duration) -> Self {
-        let path = dir.join(NAME);
+    fn start(control: Control, path: PathBuf, period: Duration) -> Self {
         let has_written = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel();
         let thread = {
@@ -88,45 +105,42 @@ impl Keeper {
         Self { control, path, is_wanted: !period.is_zero(), has_written, stop, thread }
     }
 
-    /// The run is done: there is nothing left to go on with.
-    pub(crate) fn remove(self) {
-        let path = self.path.clone();
-        self.finish();
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            warn(&path, &error);
-        }
-    }
-
-    /// The run has failed, or was interrupted: then a last checkpoint is written. Whether there is one to go on from.
-    pub(crate) fn leave(self, was_interrupted: bool) -> bool {
-        let (control, path, has_written) = (self.control.clone(), self.path.clone(), Arc::clone(&self.has_written));
-        let is_wanted = self.is_wanted && was_interrupted;
-        self.finish();
-        if is_wanted {
-            match write(&control, &path) {
-                Ok(written) => has_written.fetch_or(written, Ordering::Relaxed),
-                Err(error) => {
+    /// Ends it with the run: `was_interrupted` is none for a run that is done, and then no checkpoint is left. One that was
+    /// interrupted leaves a last one. Whether there is one to go on from.
+    pub(crate) fn finish(self, was_interrupted: Option<bool>) -> bool {
+        let Self { control, path, is_wanted, has_written, stop, thread } = self;
+        drop(stop);
+        // A panic of it was told where it happened; the results do not depend on it.
+        let _told = thread.join();
+        match was_interrupted {
+            None => {
+                if let Err(error) = fs::remove_file(&path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
                     warn(&path, &error);
-                    return has_written.load(Ordering::Relaxed);
                 }
-            };
+                return false;
+            }
+            Some(true) if is_wanted => match write(&control, &path) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(error) => warn(&path, &error),
+            },
+            Some(_) => {}
         }
         has_written.load(Ordering::Relaxed)
-    }
-
-    fn finish(self) {
-        drop(self.stop);
-        // A panic of it was told where it happened; the results do not depend on it.
-        let _told = self.thread.join();
     }
 }
 
 /// Writes a checkpoint, whole or not at all. Whether there was anything to write.
 fn write(control: &Control, path: &Path) -> io::Result<bool> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = BufWriter::new(tempfile::Builder::new().prefix(".lthost-").tempfile_in(dir)?);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lthost-");
+    // As results are: for whom the folder's owner likes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = BufWriter::new(builder.tempfile_in(dir)?);
     if !control.checkpoint(&mut file)? {
         return Ok(false);
     }

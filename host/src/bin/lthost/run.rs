@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -17,7 +16,7 @@ use lthost::{
 };
 
 use crate::{
-    checkpoint::{self, Keeper},
+    checkpoint::CheckpointArgs,
     dump::{self, FrameAt},
     job_args::{Job, JobArgs},
     live::{self, Every, Watch},
@@ -64,14 +63,8 @@ pub(crate) struct Opts {
     /// Show a result as a picture in the terminal: LABEL, LABEL.BUFFER, or LABEL.BUFFER.N for entry N of further axes
     #[arg(long, value_name = "LABEL.BUFFER")]
     preview: Option<String>,
-    /// Go on from the checkpoint that an interrupted run with the same options has left in DIR, to the same bits as a run in
-    /// one go; where there is none, begin at the beginning
-    #[arg(long, requires = "output", conflicts_with_all = ["partition", "frame"])]
-    resume: bool,
-    /// Write DIR/checkpoint.lthost every so many seconds, for --resume, or more rarely where writing takes long; a run that is
-    /// done removes it; 0: never, not even when interrupted
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = checkpoint::period)]
-    checkpoint: Duration,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     /// Print a summary of the results as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -93,11 +86,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     }
     let Job { dataset, specs, mut config, arrays, inputs } = job;
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
-    match &opts.output {
-        Some(dir) if opts.resume => config.resume = checkpoint::read(dir)?,
-        Some(dir) if is_whole => checkpoint::warn_of_another(dir),
-        _ => {}
-    }
+    let resumable = opts.output.as_deref().filter(|_| is_whole);
+    config.resume = resumable.map(|dir| opts.checkpoint.read(dir)).transpose()?.flatten();
     let mut preview = opts.preview.as_deref().map(|choice| Preview::new(choice, &specs, &config.limits)).transpose()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
@@ -108,8 +98,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let running = pool.start(&dataset, &specs, &config, observer);
     config.resume = None;
     cancel_on_signal(running.control())?;
-    let keeper = opts.output.as_deref().filter(|_| is_whole);
-    let keeper = keeper.map(|dir| Keeper::start(running.control(), dir, opts.checkpoint));
+    let keeper = resumable.map(|dir| opts.checkpoint.keep(running.control(), dir));
     let mut written = None;
     let data = outcome::record_dataset(&dataset);
     let (nav, sig) = (dataset.nav(), dataset.sig());
@@ -132,16 +121,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     progress::finish(&display);
     logs::print_held_back(&held_back, ran.as_ref().err());
     let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
-    let outcome = match ended {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let is_resumable = keeper.is_some_and(|keeper| keeper.leave(was_interrupted(&error)));
-            return Err(failed(error, written, opts.output.as_deref(), is_resumable));
-        }
-    };
-    if let Some(keeper) = keeper {
-        keeper.remove();
-    }
+    let is_resumable = keeper.is_some_and(|keeper| keeper.finish(ended.as_ref().err().map(was_interrupted)));
+    let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref(), is_resumable))?;
     if let Some(profile) = &outcome.profile {
         profile::print(profile);
     }
