@@ -1,4 +1,4 @@
-//! Builds the shipped plugins and puts them into the program, so that one file is a whole installation.
+//! Builds the shipped plugins and puts them into the program with the SDK, so that one file is a whole installation.
 
 use std::{
     env,
@@ -21,7 +21,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed=LTHOST_GUEST_TOOLCHAIN");
     let names = plugin_names(&root.join("plugins"));
     build(&root, &names);
-    write_table(&root, &names);
+    write_plugins(&root, &names);
+    write_sdk(&root);
 }
 
 /// The folders of `plugins/`.
@@ -47,18 +48,68 @@ fn build(root: &Path, names: &[String]) {
 }
 
 /// Writes `SHIPPED`: name and bytes of each plugin.
-fn write_table(root: &Path, names: &[String]) {
+fn write_plugins(root: &Path, names: &[String]) {
     let built = root.join("target/guest/wasm32-unknown-unknown/release");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let mut table = String::from("/// The plugins inside this program: name and bytes.\n");
-    table.push_str("pub(crate) const SHIPPED: &[(&str, &[u8])] = &[\n");
-    for name in names {
-        let wasm = out.join(format!("{name}.wasm"));
+    let entry = |name: &String| {
+        let wasm = out_dir().join(format!("{name}.wasm"));
         let source = built.join(format!("plugin_{}.wasm", name.replace('-', "_")));
         let copied = fs::copy(&source, &wasm);
         assert!(copied.is_ok(), "{}: {copied:?}", source.display());
-        writeln!(table, "    ({name:?}, include_bytes!({:?})),", wasm.display().to_string()).expect("memory takes it");
+        (name.clone(), wasm)
+    };
+    write_table("shipped.rs", "SHIPPED", "The plugins inside this program: name and bytes.", names.iter().map(entry));
+}
+
+/// Writes `SDK`: all that it takes to build a plugin, by its path in this repository.
+fn write_sdk(root: &Path) {
+    let mut files = Vec::new();
+    for part in ["guest-sdk", "wit", "scripts/guest-cargo", "Cargo.lock"] {
+        collect(&root.join(part), &mut files);
+    }
+    files.sort();
+    let entry = |file: PathBuf| {
+        let name = file.strip_prefix(root).expect("it is below").display().to_string();
+        (name, file.canonicalize().expect("it was found"))
+    };
+    let manifest = out_dir().join("sdk-workspace.toml");
+    fs::write(&manifest, sdk_workspace(root)).expect("cargo's output folder can be written");
+    let files = files.into_iter().map(entry).chain([("Cargo.toml".to_owned(), manifest)]);
+    write_table("sdk.rs", "SDK", "What it takes to build a plugin: path and content of each file.", files);
+}
+
+/// The workspace's manifest, with the SDK as its only member.
+fn sdk_workspace(root: &Path) -> String {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the workspace has a manifest");
+    let line = |line: &str| match line.split(" = ").next() {
+        Some("members") => Some("members = [\"guest-sdk\"]\n".to_owned()),
+        Some("default-members") => None,
+        _ => Some(format!("{line}\n")),
+    };
+    manifest.lines().filter_map(line).collect()
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    if path.is_file() {
+        files.push(path.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(path).expect("it is part of the source").flatten() {
+        if entry.file_name() != "target" {
+            collect(&entry.path(), files);
+        }
+    }
+}
+
+/// Writes a table of names and the bytes of files.
+fn write_table(file: &str, name: &str, doc: &str, entries: impl Iterator<Item = (String, PathBuf)>) {
+    let mut table = format!("/// {doc}\npub(crate) const {name}: &[(&str, &[u8])] = &[\n");
+    for (name, path) in entries {
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", path.display().to_string()).expect("memory takes it");
     }
     table.push_str("];\n");
-    fs::write(out.join("shipped.rs"), table).expect("cargo's output folder can be written");
+    fs::write(out_dir().join(file), table).expect("cargo's output folder can be written");
+}
+
+fn out_dir() -> PathBuf {
+    PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"))
 }

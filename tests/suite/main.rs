@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod analyses;
+mod author;
 mod bad_input;
 mod cli;
 mod datasets;

@@ -91,6 +91,15 @@ pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Fact
     examine(origin, bytes, limits).map(|(facts, _)| facts)
 }
 
+/// The bytes of the component that a plugin is or makes: a core module is wrapped into one.
+///
+/// # Errors
+///
+/// [`PluginError::Refused`].
+pub fn componentize(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, PluginError> {
+    examine(origin, bytes, limits).map(|(_, component)| component)
+}
+
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let unreadable = |source| PluginError::Unreadable { path: path.display().to_string(), source };
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {

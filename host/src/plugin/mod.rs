@@ -22,7 +22,7 @@ pub use error::{Call, Place, PluginError, printable};
 pub use instance::Handover;
 pub(crate) use instance::{Emitted, FillFailed, Instance, Meta, Pixels, Role, Sandbox, TileInput};
 pub use limits::Limits;
-pub use load::{CONTRACT, Facts, Plugin, inspect_bytes, inspect_file};
+pub use load::{CONTRACT, Facts, Plugin, componentize, inspect_bytes, inspect_file};
 pub use manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value};
 pub use samples::HotLine;
 pub(crate) use samples::Sampler;

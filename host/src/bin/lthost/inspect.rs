@@ -33,14 +33,14 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let location = find::find(&opts.plugin)?;
     let facts = location.inspect(&limits)?;
     let manifest = describe(&location.load(&Engine::new(false)?, &limits)?, &limits)?;
-    if opts.json { print_json(&facts, &manifest) } else { print_text(&facts, &manifest) }
+    if opts.json { print_json(&facts, &manifest) } else { print_text(&mut std::io::stdout().lock(), &facts, &manifest) }
 }
 
-fn print_text(facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+/// Prints all that is known of a plugin.
+pub(crate) fn print_text(out: &mut dyn Write, facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
     writeln!(out, "{} {}: {}", manifest.name, manifest.version, manifest.summary)?;
-    writeln!(out, "authors       {}", manifest.authors.join(", "))?;
-    writeln!(out, "licence       {}", manifest.license)?;
+    writeln!(out, "authors       {}", list(&manifest.authors))?;
+    writeln!(out, "licence       {}", if manifest.license.is_empty() { "none" } else { &manifest.license })?;
     writeln!(out, "plugin        {} ({}, {} bytes)", facts.origin, facts.encoding, facts.n_bytes)?;
     writeln!(out, "sha256        {}", facts.sha256)?;
     writeln!(out, "contract      {}", facts.contract)?;

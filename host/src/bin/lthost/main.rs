@@ -1,5 +1,6 @@
 //! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
 
+mod author;
 mod checkpoint;
 mod dataset_args;
 mod dump;
@@ -26,7 +27,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 /// Runs user-defined functions over 4D-STEM data: sandboxed WebAssembly plugins, in parallel, in one pass.
 #[derive(Parser)]
@@ -45,6 +46,9 @@ enum Command {
     Inspect(inspect::Opts),
     Plugins(plugins::Opts),
     Simulate(simulate::Opts),
+    New(author::new::Opts),
+    Build(author::build::Opts),
+    Map(author::map::Opts),
 }
 
 /// A mistake in how the program was called: exit 2.
@@ -53,12 +57,26 @@ enum Command {
 pub(crate) struct Usage(pub(crate) String);
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
+    match perform(&Cli::command().get_matches()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            match &error {
+                error if error.is::<run::Partial>() => ExitCode::from(3),
+                error if is_usage(error) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
+    let cli = match Cli::from_arg_matches(matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let result = match &cli.command {
+    match &cli.command {
         Command::Run(opts) => {
             // The order of `--plugin` and `-p` counts, and only the matches have it.
             let matches = matches.subcommand_matches("run").expect("it is this subcommand");
@@ -73,23 +91,15 @@ fn main() -> ExitCode {
         Command::Inspect(opts) => inspect::run(opts),
         Command::Plugins(opts) => plugins::run(opts),
         Command::Simulate(opts) => simulate::run(opts),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            match &error {
-                error if error.is::<run::Partial>() => ExitCode::from(3),
-                error if is_usage(error) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
-        }
+        Command::New(opts) => author::new::run(opts),
+        Command::Build(opts) => author::build::run(opts),
+        // The rest of it is a run.
+        Command::Map(opts) => perform(&Cli::command().get_matches_from(opts.command()?)),
     }
 }
 
 /// Prints an error and what led to it, on one line as far as they are.
-fn complain(error: &anyhow::Error) {
+pub(crate) fn complain(error: &anyhow::Error) {
     terminal::say(&format!("error: {error:#}"));
     if let Some(command) = repeat::command(error) {
         terminal::say(&format!("repeat it with: {command}"));

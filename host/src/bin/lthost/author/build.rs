@@ -1,0 +1,87 @@
+//! `lthost build`: from source to a plugin that is checked.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use lthost::{
+    plugin::{Engine, Plugin, componentize},
+    run::describe,
+};
+
+use super::{cache, project::Project, toolchain::ToolchainArgs, watch};
+use crate::{inspect, limit_args::LimitArgs};
+
+/// Build the plugin in a folder, and check it against the contract
+///
+/// The plugin is left in the folder as NAME.wasm: a component that needs nothing else. With --watch it is built again
+/// whenever its source changes, and, if options of `lthost run` are given, run.
+///
+/// Examples:
+///   lthost build
+///   lthost build my-udf --watch -- --dataset scan.npy --preview my-udf
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Opts {
+    /// Folder of the plugin
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Build again on every change, until interrupted
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// With --watch: run it after each build, with these options of `lthost run`
+    #[arg(last = true, value_name = "RUN OPTIONS", requires = "watch")]
+    run: Vec<String>,
+}
+
+pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
+    let project = Project::find(&opts.dir)?;
+    if opts.watch {
+        return watch::each_change(&project, || build_and_run(opts, &project));
+    }
+    build(opts, &project).map(drop)
+}
+
+/// Builds a project and checks the plugin. Gives its path.
+fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
+    let limits = opts.limits.limits()?;
+    let output = project.output();
+    let module = project.build(opts.toolchain)?;
+    let origin = output.display().to_string();
+    let component = componentize(&origin, &module, &limits)?;
+    let plugin = Plugin::from_bytes(&Engine::new(false)?, &origin, &component, &limits)?;
+    let manifest = describe(&plugin, &limits).context("it builds, but does not describe itself")?;
+    cache::write(&output, &component)?;
+    let mut out = std::io::stdout().lock();
+    inspect::print_text(&mut out, plugin.facts(), &manifest)?;
+    out.flush()?;
+    Ok(output)
+}
+
+fn build_and_run(opts: &Opts, project: &Project) -> anyhow::Result<()> {
+    let plugin = build(opts, project)?;
+    if opts.run.is_empty() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("this program can't be found again to run it")?;
+    let mut command = std::process::Command::new(program);
+    command.args(["run", "--plugin"]).arg(as_path(&plugin)).args(&opts.run);
+    // What went wrong it has said itself.
+    let _status = command.status().context("the run can't be started")?;
+    Ok(())
+}
+
+/// A path that is not taken for a plugin's name.
+fn as_path(path: &Path) -> PathBuf {
+    if path.parent().is_none_or(|parent| parent.as_os_str().is_empty()) {
+        Path::new(".").join(path)
+    } else {
+        path.to_owned()
+    }
+}

@@ -1,0 +1,98 @@
+//! `lthost new`: a folder with a small plugin that works, its test, and what it takes to build it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use super::sdk;
+use crate::{Usage, terminal};
+
+/// Make a folder with a new plugin: a small UDF that works, its test and a README
+///
+/// Examples:
+///   lthost new my-udf
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Opts {
+    /// Name of the plugin and of its folder, which may be a path
+    #[arg(value_name = "NAME")]
+    path: PathBuf,
+    /// Language
+    #[arg(long, value_enum, default_value = "rust")]
+    lang: Lang,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Lang {
+    Rust,
+}
+
+/// Files of a new plugin: path and text, in which `my-udf` and `my_udf` stand for its name.
+const RUST: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("templates/rust/Cargo.toml.txt")),
+    ("src/lib.rs", include_str!("templates/rust/src/lib.rs.txt")),
+    ("README.md", include_str!("templates/rust/README.md")),
+    (".gitignore", "/target\n/*.wasm\n"),
+];
+
+pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
+    let name = opts.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    check(&name)?;
+    if opts.path.exists() {
+        return Err(Usage(format!("`{}` is there already: choose another name", opts.path.display())).into());
+    }
+    make(&opts.path, &name, opts.lang).with_context(|| format!("can't make `{}`", opts.path.display()))?;
+    let dir = opts.path.display();
+    terminal::say(&format!("`{dir}` is a plugin that works. Next:\n  cd {dir}\n  lthost build\n  lthost test"));
+    Ok(())
+}
+
+/// A plugin's name is that of a crate, of a label and of a file.
+fn check(name: &str) -> Result<(), Usage> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(is_plain) {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "a plugin's name is made of 1 to 64 small letters, digits and `-`, beginning with a letter; `{name}` is not"
+    )))
+}
+
+/// Makes the folder, whole or not at all.
+fn make(path: &Path, name: &str, lang: Lang) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lthost-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let staging = builder.tempdir_in(parent)?;
+    let files = match lang {
+        Lang::Rust => {
+            let is_wanted = |file: &str| ["guest-sdk/", "wit/", "Cargo.toml"].iter().any(|part| file.starts_with(part));
+            sdk::unpack(&staging.path().join(".lthost"), is_wanted)?;
+            // The versions with which the SDK was tested; cargo takes out what is not used.
+            fs::write(staging.path().join("Cargo.lock"), sdk::file("Cargo.lock"))?;
+            RUST
+        }
+    };
+    for (file, text) in files {
+        let file = staging.path().join(file);
+        fs::create_dir_all(file.parent().unwrap_or(path))?;
+        fs::write(file, named(text, name))?;
+    }
+    fs::rename(staging.path(), path)?;
+    let _moved = staging.keep();
+    Ok(())
+}
+
+/// A template's text with the plugin's name.
+fn named(text: &str, name: &str) -> String {
+    let capital =
+        |word: &str| word.chars().next().into_iter().flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect();
+    let camel: String = name.split('-').map(|word| -> String { capital(word) }).collect();
+    text.replace("my-udf", name).replace("my_udf", &name.replace('-', "_")).replace("MyUdf", &camel)
+}

@@ -1,0 +1,115 @@
+//! What is in an author's folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+
+use super::toolchain::ToolchainArgs;
+use crate::Usage;
+
+/// The source of a plugin.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Project {
+    /// A crate: its folder, the name of its package and that of its library.
+    Rust { dir: PathBuf, package: String, lib: String },
+}
+
+/// The parts of a crate's manifest that matter here.
+#[derive(serde::Deserialize)]
+struct Manifest {
+    package: Option<Package>,
+    #[serde(default)]
+    lib: Lib,
+}
+
+#[derive(serde::Deserialize)]
+struct Package {
+    name: String,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Lib {
+    name: Option<String>,
+    #[serde(default, rename = "crate-type")]
+    crate_type: Vec<String>,
+}
+
+impl Project {
+    /// Finds what there is to build in a folder.
+    pub(super) fn find(dir: &Path) -> anyhow::Result<Self> {
+        if !dir.is_dir() {
+            return Err(Usage(format!("`{}` is no folder", dir.display())).into());
+        }
+        let manifest = dir.join("Cargo.toml");
+        if !manifest.is_file() {
+            let hint = "a plugin in Rust has a Cargo.toml; `lthost new NAME` makes one";
+            return Err(Usage(format!("there is no plugin to build in `{}`: {hint}", dir.display())).into());
+        }
+        Self::of_crate(
+            dir,
+            &fs::read_to_string(&manifest).with_context(|| format!("can't read `{}`", manifest.display()))?,
+        )
+    }
+
+    fn of_crate(dir: &Path, manifest: &str) -> anyhow::Result<Self> {
+        let path = dir.join("Cargo.toml");
+        let manifest: Manifest = toml::from_str(manifest).with_context(|| format!("`{}`", path.display()))?;
+        let Some(Package { name: package }) = manifest.package else {
+            bail!("`{}` is of a workspace: name the folder of a plugin in it", path.display());
+        };
+        if !manifest.lib.crate_type.iter().any(|kind| kind == "cdylib") {
+            bail!("`{}` makes no plugin: add `[lib]` with `crate-type = [\"cdylib\", \"rlib\"]`", path.display());
+        }
+        let lib = manifest.lib.name.unwrap_or_else(|| package.replace('-', "_"));
+        Ok(Self::Rust { dir: dir.to_owned(), package, lib })
+    }
+
+    /// Where the built plugin goes.
+    pub(super) fn output(&self) -> PathBuf {
+        match self {
+            Self::Rust { dir, package, .. } => dir.join(format!("{package}.wasm")),
+        }
+    }
+
+    /// Builds it. Gives the bytes of a module or component.
+    pub(super) fn build(&self, toolchain: ToolchainArgs) -> anyhow::Result<Vec<u8>> {
+        match self {
+            Self::Rust { dir, lib, .. } => {
+                let wasm = toolchain.cargo(dir, None)?.join(format!("{lib}.wasm"));
+                fs::read(&wasm).with_context(|| format!("cargo left no module `{}`", wasm.display()))
+            }
+        }
+    }
+
+    /// Files and folders with its source: what to watch.
+    pub(super) fn sources(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Rust { dir, .. } => ["Cargo.toml", "src", ".lthost"].map(|part| dir.join(part)).into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(manifest: &str) -> Result<Project, String> {
+        Project::of_crate(Path::new("x"), manifest).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_crate_has_a_package_and_a_library() {
+        let lib = "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n";
+        let rust = |package: &str, lib: &str| {
+            Ok(Project::Rust { dir: "x".into(), package: package.to_owned(), lib: lib.to_owned() })
+        };
+        assert_eq!(of(&format!("[package]\nname = \"a-b\"\n{lib}")), rust("a-b", "a_b"));
+        assert_eq!(of(&format!("[package]\nname = \"a-b\"\n{lib}name = \"c\"\n")), rust("a-b", "c"));
+        assert!(of("[package]\nname = \"a-b\"\n").unwrap_err().contains("crate-type"));
+        assert!(of("[workspace]\n").unwrap_err().contains("workspace"));
+        assert!(of("[package\n").is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! Compilers, called by the SDK's scripts.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail};
+
+use super::sdk;
+/// Status of a script that finds no compiler.
+const NO_TOOLCHAIN: i32 = 3;
+
+/// How compilers are found.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct ToolchainArgs {
+    /// Install what is missing to build plugins; without it, what would have to be installed is said
+    #[arg(long)]
+    install: bool,
+}
+
+impl ToolchainArgs {
+    /// Builds the crate in a folder. Gives the folder with the module.
+    pub(super) fn cargo(self, crate_dir: &Path, sources: Option<&Path>) -> anyhow::Result<PathBuf> {
+        let mut command = self.script("guest-cargo")?;
+        command.args(["build", "--release"]).current_dir(crate_dir);
+        if !std::io::stderr().is_terminal() {
+            command.arg("--quiet");
+        }
+        if let Some(sources) = sources {
+            command.env("LTHOST_SOURCES", sources);
+        }
+        self.run(command)?;
+        Ok(crate_dir.join("target/wasm32-unknown-unknown/release"))
+    }
+
+    fn script(self, name: &str) -> anyhow::Result<Command> {
+        let mut command = Command::new("bash");
+        command.arg(sdk::unpacked()?.join("scripts").join(name));
+        if !self.install {
+            command.env("LTHOST_INSTALL", "no");
+        }
+        Ok(command)
+    }
+
+    /// What it says goes to stderr.
+    fn run(self, mut command: Command) -> anyhow::Result<()> {
+        command.stdin(Stdio::null()).stdout(Stdio::from(std::io::stderr()));
+        let status = command.status().context("can't start bash, which runs the compilers: install it")?;
+        if status.success() {
+            return Ok(());
+        }
+        if status.code() == Some(NO_TOOLCHAIN) {
+            let hint = if self.install { "" } else { "; --install lets this command install it" };
+            bail!("there is no compiler for plugins in this language: see above{hint}");
+        }
+        bail!("it did not build: see above")
+    }
+}
