@@ -47,7 +47,7 @@ pub(crate) struct DatasetArgs {
 
 /// Extents of axes. (A plain `Vec` would mean a repeated option to clap.)
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Extents(Vec<u64>);
+pub(crate) struct Extents(pub(crate) Vec<u64>);
 
 impl DatasetArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Dataset> {
@@ -74,7 +74,8 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), Usage> {
     }
 }
 
-fn extents(text: &str) -> Result<Extents, Usage> {
+/// A shape.
+pub(crate) fn extents(text: &str) -> Result<Extents, Usage> {
     let extent = |word: &str| match word.trim().parse() {
         Ok(0) => Err(Usage("an extent of 0: every axis needs at least 1".to_owned())),
         Ok(extent) => Ok(extent),

@@ -1,6 +1,7 @@
 //! Plugins by name: those that travel inside the program, then those in the plugin folders.
 
 use std::{
+    borrow::Cow,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -68,6 +69,16 @@ impl Location {
         match self {
             Self::Shipped(name, bytes) => inspect_bytes(name, bytes, limits),
             Self::File(path) => inspect_file(path, limits),
+        }
+    }
+
+    /// What is in its file.
+    pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, PluginError> {
+        match self {
+            Self::Shipped(_, bytes) => Ok(Cow::Borrowed(bytes)),
+            Self::File(path) => fs::read(path)
+                .map(Cow::Owned)
+                .map_err(|source| PluginError::Unreadable { path: path.display().to_string(), source }),
         }
     }
 

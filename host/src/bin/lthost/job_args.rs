@@ -209,7 +209,7 @@ fn update(text: &str) -> anyhow::Result<(u64, Update)> {
 }
 
 /// JSON, `@file.npy`, or a bare word.
-fn argument(value: &str) -> anyhow::Result<Argument> {
+pub(crate) fn argument(value: &str) -> anyhow::Result<Argument> {
     if let Some(path) = value.strip_prefix('@') {
         return Ok(Argument::Array(read_array(path.as_ref())?));
     }

@@ -22,6 +22,16 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
+    /// The same for a command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let given = [
+            ("--max-memory", self.max_memory.map(|bytes| bytes.to_string())),
+            ("--max-plugin-bytes", self.max_plugin_bytes.map(|bytes| bytes.to_string())),
+            ("--timeout", self.timeout.map(|timeout| timeout.as_secs_f64().to_string())),
+        ];
+        given.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten().collect()
+    }
+
     pub(crate) fn limits(&self) -> Result<Limits, Usage> {
         let mut limits = Limits::default();
         if let Some(max_memory) = self.max_memory {

@@ -29,7 +29,7 @@ pub(crate) fn command(error: &anyhow::Error) -> Option<String> {
 }
 
 /// A word as a shell takes it. None for one with control characters, which nobody typed.
-fn quoted(word: &str) -> Option<String> {
+pub(crate) fn quoted(word: &str) -> Option<String> {
     if word.chars().any(char::is_control) {
         return None;
     }
