@@ -1,5 +1,6 @@
 //! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
 
+mod advice;
 mod author;
 mod checkpoint;
 mod dataset_args;

@@ -8,7 +8,7 @@ use lthost::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::terminal;
+use crate::{advice::advice, terminal};
 
 /// Lines of plugins that are shown.
 const MAX_LINES: usize = 8;
@@ -187,7 +187,9 @@ fn verdict(profile: &Profile) -> String {
     ];
     let candidates = phases.map(|(what, cost)| (what, cost.seconds)).chain(host);
     let most = candidates.max_by(|a, b| a.1.total_cmp(&b.1));
-    most.map(|(what, seconds)| format!("\nmost time goes into {what}: {}\n", percent(seconds, all))).unwrap_or_default()
+    let most = most.map(|(what, seconds)| format!("\nmost time goes into {what}: {}\n", percent(seconds, all)));
+    let advice = advice(profile, None).map(|advice| format!("{advice}\n"));
+    most.unwrap_or_default() + &advice.unwrap_or_default()
 }
 
 fn waiting(profile: &Profile, worker: Option<usize>) -> f64 {
