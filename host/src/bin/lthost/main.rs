@@ -1,4 +1,4 @@
-//! The command line `lthost`: a user of the library, and nothing else. One file per subcommand.
+//! The command line `lthost`: a user of the library, and nothing else. One file or folder per subcommand.
 
 mod advice;
 mod author;
@@ -25,6 +25,7 @@ mod repeat;
 mod run;
 mod simulate;
 mod terminal;
+mod test;
 
 use std::process::ExitCode;
 
@@ -50,6 +51,7 @@ enum Command {
     New(author::new::Opts),
     Build(author::build::Opts),
     Map(author::map::Opts),
+    Test(Box<test::Opts>),
 }
 
 /// A mistake in how the program was called: exit 2.
@@ -96,6 +98,7 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Build(opts) => author::build::run(opts),
         // The rest of it is a run.
         Command::Map(opts) => perform(&Cli::command().get_matches_from(opts.command()?)),
+        Command::Test(opts) => test::run(opts),
     }
 }
 
