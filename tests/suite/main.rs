@@ -12,6 +12,7 @@ mod functions;
 mod handover;
 mod headings;
 mod hostile;
+mod invariances;
 mod live;
 mod not_plugins;
 mod partial;
