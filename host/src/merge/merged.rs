@@ -88,31 +88,27 @@ impl Merged {
         self.valid[to_usize(present.start.0)..to_usize(present.end.0)].fill(1);
     }
 
-    /// Merges a partial. `present` are those of its frames that were in the file.
+    /// What `custom` makes of a partial and the buffers' slices; nothing is merged yet.
     ///
     /// # Errors
     ///
-    /// Those of `custom`, which is called if some buffer needs it; then nothing is merged.
-    pub(crate) fn merge(
-        &mut self,
-        partial: &Partial,
-        present: &Range<RoiIdx>,
-        custom: Option<&mut MergeCustom<'_>>,
-    ) -> Result<(), PluginError> {
-        let rows = to_usize(partial.partition.roi.start.0)..to_usize(partial.partition.roi.end.0);
-        let made = match custom {
-            Some(custom) => {
-                let slices = (0..self.buffers.len()).map(|i| &self.buffers[i][self.slice(i, &rows)]);
-                Some(custom((&slices.collect::<Vec<_>>(), &self.valid), partial)?)
-            }
-            None => None,
-        };
+    /// Those of `custom`.
+    pub(crate) fn customized(&self, partial: &Partial, custom: &mut MergeCustom<'_>) -> Result<Emitted, PluginError> {
+        let rows = rows(partial);
+        let slices: Vec<&[u8]> = (0..self.buffers.len()).map(|i| &self.buffers[i][self.slice(i, &rows)]).collect();
+        custom((&slices, &self.valid), partial)
+    }
+
+    /// Merges a partial. `present` are those of its frames that were in the file, `made` what there is for the buffers that
+    /// merge by `custom`; these stay as they are without it.
+    pub(crate) fn merge(&mut self, partial: &Partial, present: &Range<RoiIdx>, made: Option<&Emitted>) {
+        let rows = rows(partial);
         for buffer_idx in 0..self.buffers.len() {
             let slice = self.slice(buffer_idx, &rows);
             let declaration = &self.declarations[buffer_idx];
             let dest = &mut self.buffers[buffer_idx][slice];
             if declaration.usage != Usage::ResultOnly && declaration.merge == Merge::Custom {
-                if let Some(data) = made.as_ref().and_then(|made| made[buffer_idx].0.as_deref()) {
+                if let Some(data) = made.and_then(|made| made[buffer_idx].0.as_deref()) {
                     dest.copy_from_slice(data);
                 }
                 continue;
@@ -123,7 +119,6 @@ impl Merged {
             }
         }
         self.mark(present);
-        Ok(())
     }
 
     /// Bytes of buffer `buffer_idx` that belong to some frames.
@@ -152,6 +147,11 @@ fn combine(declaration: &Declaration, dest: &mut [u8], src: &[u8]) {
         Merge::Min => for_element!(declaration.dtype, T => each::<T>(dest, src, Element::min)),
         Merge::Max => for_element!(declaration.dtype, T => each::<T>(dest, src, Element::max)),
     }
+}
+
+/// The rows of a partial's frames.
+fn rows(partial: &Partial) -> Range<usize> {
+    to_usize(partial.partition.roi.start.0)..to_usize(partial.partition.roi.end.0)
 }
 
 fn size_of_row(declaration: &Declaration) -> usize {
@@ -197,7 +197,7 @@ mod tests {
     fn nav_parts_go_to_their_frames() {
         let sig = Shape::new([1]).unwrap();
         let mut merged = Merged::new(vec![declaration(Kind::Nav, Dtype::U16, Merge::Assign)], 4, &sig);
-        merged.merge(&partial(1..3, 0, &[7, 0, 8, 1]), &(RoiIdx(2)..RoiIdx(3)), None).unwrap();
+        merged.merge(&partial(1..3, 0, &[7, 0, 8, 1]), &(RoiIdx(2)..RoiIdx(3)), None);
         assert_eq!(merged.buffers()[0], [0, 0, 7, 0, 8, 1, 0, 0]);
         assert_eq!(merged.valid(), [0, 0, 1, 0]);
     }
@@ -207,13 +207,13 @@ mod tests {
         let sig = Shape::new([2]).unwrap();
         let mut sum = Merged::new(vec![declaration(Kind::Sig, Dtype::U8, Merge::Sum)], 2, &sig);
         for _ in 0..2 {
-            sum.merge(&partial(0..1, 0, &[200, 3]), &(RoiIdx(0)..RoiIdx(1)), None).unwrap();
+            sum.merge(&partial(0..1, 0, &[200, 3]), &(RoiIdx(0)..RoiIdx(1)), None);
         }
         assert_eq!(sum.buffers()[0], [144, 6]);
         let mut max = Merged::new(vec![declaration(Kind::Sig, Dtype::F32, Merge::Max)], 2, &sig);
         for value in [1.0, f32::NAN, 5.0] {
             let data = [value.to_le_bytes(), (-value).to_le_bytes()].concat();
-            max.merge(&partial(0..1, 0, &data), &(RoiIdx(0)..RoiIdx(1)), None).unwrap();
+            max.merge(&partial(0..1, 0, &data), &(RoiIdx(0)..RoiIdx(1)), None);
         }
         assert!(f32::from_le_bytes(max.buffers()[0][..4].try_into().unwrap()).is_nan());
     }
@@ -222,7 +222,7 @@ mod tests {
     fn parts_of_a_sig_buffer_are_assigned() {
         let sig = Shape::new([3]).unwrap();
         let mut merged = Merged::new(vec![declaration(Kind::Sig, Dtype::U8, Merge::Assign)], 2, &sig);
-        merged.merge(&partial(0..1, 1, &[5]), &(RoiIdx(0)..RoiIdx(1)), None).unwrap();
+        merged.merge(&partial(0..1, 1, &[5]), &(RoiIdx(0)..RoiIdx(1)), None);
         assert_eq!(merged.buffers()[0], [0, 5, 0]);
     }
 }

@@ -183,10 +183,7 @@ impl Job {
         let Some(mut merger) = merger else { return };
         let tell = || match self.tell(&mut merger) {
             Ok(()) => self.give_back(merger),
-            Err(error) => {
-                self.lose_merger();
-                self.fail(error);
-            }
+            Err(error) => self.fail_merging(merger, error),
         };
         self.guarded(|| self.clock.step(tell));
     }
@@ -303,12 +300,18 @@ impl Job {
                 None => self.tell(&mut merger),
             };
             if let Err(error) = merged {
-                self.lose_merger();
-                return self.fail(error);
+                return self.fail_merging(merger, error);
             }
         }
         self.lose_merger();
         self.mailbox.put_end(self.end(merger));
+    }
+
+    /// The run has failed; what is merged is still whole, for a checkpoint.
+    fn fail_merging(self: &Arc<Self>, merger: Merger, error: RunError) {
+        self.fail(error);
+        self.inbox().merger = Some(merger);
+        self.merger_changed.notify_all();
     }
 
     /// Nobody need wait for the merger any more.
@@ -320,8 +323,11 @@ impl Job {
     fn merge_one(self: &Arc<Self>, merger: &mut Merger, partials: Vec<Partial>) -> Result<(), RunError> {
         let partition = &self.plan.partitions[merger.n_merged];
         self.make_changes(merger, merger.n_merged)?;
-        for (udf, partial) in merger.udfs.iter_mut().zip(partials) {
-            udf.merge(partial, &partition.present)?;
+        // What can fail comes first: then a partition is merged by all UDFs, or by none.
+        let made = merger.udfs.iter_mut().zip(&partials).map(|(udf, partial)| udf.customized(partial));
+        let made = made.collect::<Result<Vec<_>, _>>()?;
+        for ((udf, partial), made) in merger.udfs.iter_mut().zip(partials).zip(made) {
+            udf.merge(partial, &partition.present, made.as_ref());
         }
         merger.n_frames_done += partition.n_frames();
         merger.n_merged += 1;

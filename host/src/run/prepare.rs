@@ -161,32 +161,40 @@ impl Prepared {
         }
     }
 
-    /// Merges a partition's partial; the next one in order.
-    pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>) -> Result<(), PluginError> {
+    /// What the plugin's own merge makes of a partition's partial, the next one in order; none if the host merges. Nothing is
+    /// merged yet.
+    pub(super) fn customized(&mut self, partial: &Partial) -> Result<Option<Emitted>, PluginError> {
+        if !self.needs_custom() || !self.manifest.capabilities.merge {
+            return Ok(None);
+        }
         let (clock, idx) = self.clock.clone();
-        clock.merge(idx, partial, |partial| self.merge_one(partial, present))
+        clock.merge(idx, partial, || {
+            let (main, sig) = (&mut self.main, &self.sig);
+            let declarations = self.merged.declarations();
+            let mut custom = |dest: (&[&[u8]], &[u8]), partial: &Partial| main.merge(declarations, dest, partial, sig);
+            self.merged.customized(partial, &mut custom).map(Some)
+        })
     }
 
-    fn merge_one(&mut self, partial: Partial, present: &Range<RoiIdx>) -> Result<(), PluginError> {
-        let needs_custom = self
-            .merged
-            .declarations()
-            .iter()
-            .any(|declaration| declaration.merge == Merge::Custom && declaration.usage != Usage::ResultOnly);
-        if !needs_custom {
-            return self.merged.merge(&partial, present, None);
+    /// Merges a partial with what [`Prepared::customized`] made of it.
+    pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>, made: Option<&Emitted>) {
+        let (clock, idx) = self.clock.clone();
+        match made {
+            // Timed by `customized`; this is a copy.
+            Some(_) => self.merged.merge(&partial, present, made),
+            None => clock.merge(idx, &partial, || self.merged.merge(&partial, present, None)),
         }
-        if self.manifest.capabilities.merge {
-            let (main, sig) = (&mut self.main, &self.sig);
-            let declarations = self.merged.declarations().to_vec();
-            let mut custom = |dest: (&[&[u8]], &[u8]), partial: &Partial| main.merge(&declarations, dest, partial, sig);
-            return self.merged.merge(&partial, present, Some(&mut custom));
+        if self.needs_custom() && !self.manifest.capabilities.merge {
+            // `merge-all` wants all of them at the end; the standard merges went on as usual.
+            self.partials.push(partial);
         }
-        // `merge-all` wants all of them at the end; the standard merges go on as usual.
-        let nothing: Emitted = vec![(None, None); self.merged.declarations().len()];
-        self.merged.merge(&partial, present, Some(&mut |_, _| Ok(nothing.clone())))?;
-        self.partials.push(partial);
-        Ok(())
+    }
+
+    /// Whether some buffer is not merged by the host.
+    fn needs_custom(&self) -> bool {
+        let is_custom =
+            |declaration: &Declaration| declaration.merge == Merge::Custom && declaration.usage != Usage::ResultOnly;
+        self.merged.declarations().iter().any(is_custom)
     }
 
     /// Content of the declared buffers, and the partials that wait for `merge-all`.

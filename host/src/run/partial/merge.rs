@@ -285,7 +285,9 @@ fn merge_one(
     }
     for (udf, buffers) in udfs.iter_mut().zip(&read.header.udfs) {
         let partial = partial_of(udf.declarations(), buffers, &read.blocks, (&partition.range, sig));
-        udf.merge(partial.map_err(|what| unreadable(&what))?, &partition.present)?;
+        let partial = partial.map_err(|what| unreadable(&what))?;
+        let made = udf.customized(&partial)?;
+        udf.merge(partial, &partition.present, made.as_ref());
     }
     Ok(())
 }

@@ -95,14 +95,14 @@ impl Clock {
     }
 
     /// Merges a partial.
-    pub(in crate::run) fn merge<R>(&self, udf: usize, partial: Partial, work: impl FnOnce(Partial) -> R) -> R {
+    pub(in crate::run) fn merge<R>(&self, udf: usize, partial: &Partial, work: impl FnOnce() -> R) -> R {
         if self.0.is_none() {
-            return work(partial);
+            return work();
         }
         let pieces = partial.buffers.iter().flatten();
         let n_bytes = pieces.map(|piece| piece.data.len() as u64).sum();
         let (partition, volume) = (Some(partial.partition.index), Volume { n_bytes, n_pixels: 0 });
-        self.time(Task { udf, phase: Phase::Merge, partition, volume }, || work(partial))
+        self.time(Task { udf, phase: Phase::Merge, partition, volume }, work)
     }
 
     /// Processes tiles of a partition: of one UDF, or of all in turn. [`Clock::end_tile`] has told of each.
