@@ -150,7 +150,8 @@ fn resolve(plugin: &str) -> anyhow::Result<Location> {
     match find::find(plugin) {
         Ok(location @ Location::Shipped(..)) => Ok(location),
         _ if Path::new(plugin).is_dir() => {
-            let what = format!("`{plugin}` is a folder: build the plugin, and name its .wasm file");
+            let what =
+                format!("`{plugin}` is a folder: build it with `lthost build`, and name the .wasm file that it leaves");
             Err(Usage(what).into())
         }
         found => Ok(found?),
