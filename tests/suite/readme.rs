@@ -26,7 +26,6 @@ fn a_plugin_from_the_readme_builds_and_runs() {
 fn a_backtrace_has_file_and_line_where_the_plugin_has_debug_information() {
     let dir = tempfile::tempdir().unwrap();
     let (manifest, source) = plugin();
-    let manifest = format!("{manifest}\n[profile.release]\ndebug = \"line-tables-only\"\n");
     let work = "        each_dtype!(tile.pixels()";
     let source =
         source.replace(work, &format!("        let missing: Option<u8> = None;\n        missing.unwrap();\n{work}"));
@@ -44,12 +43,15 @@ fn a_backtrace_has_file_and_line_where_the_plugin_has_debug_information() {
     );
 }
 
-/// Manifest and source of the README's plugin.
+/// Manifest of a new plugin, and source of the README's.
 fn plugin() -> (String, String) {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let sdk = root().join("guest-sdk").canonicalize().unwrap();
-    let manifest = block(&readme, "`Cargo.toml`:").replace("/path/to/lthost/guest-sdk", &sdk.display().to_string());
-    (manifest, block(&readme, "`src/lib.rs`, "))
+    let new = tempfile::tempdir().unwrap();
+    let made = lthost_tests::lthost().args(["new", "my-udf"]).current_dir(&new).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let sdk = root().join("guest-sdk").canonicalize().unwrap().display().to_string();
+    let manifest = fs::read_to_string(new.path().join("my-udf/Cargo.toml")).unwrap();
+    (manifest.replace(".lthost/guest-sdk", &sdk), block(&readme, "This `src/lib.rs` "))
 }
 
 /// Builds a plugin in a folder of its own.

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use lthost::{
-    plugin::{Engine, Plugin, componentize},
+    plugin::{Engine, Limits, Manifest, Plugin, componentize},
     run::describe,
 };
 
@@ -48,20 +48,32 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     build(opts, &project).map(drop)
 }
 
+/// Builds the plugin in a folder and checks it. Gives its path.
+pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<PathBuf> {
+    let project = Project::find(dir)?;
+    let (plugin, _) = check(&project, toolchain, limits)?;
+    Ok(as_path(Path::new(&plugin.facts().origin)))
+}
+
 /// Builds a project and checks the plugin. Gives its path.
 fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
-    let limits = opts.limits.limits()?;
-    let output = project.output();
-    let module = project.build(opts.toolchain)?;
-    let origin = output.display().to_string();
-    let component = componentize(&origin, &module, &limits)?;
-    let plugin = Plugin::from_bytes(&Engine::new(false)?, &origin, &component, &limits)?;
-    let manifest = describe(&plugin, &limits).context("it builds, but does not describe itself")?;
-    cache::write(&output, &component)?;
+    let (plugin, manifest) = check(project, opts.toolchain, &opts.limits.limits()?)?;
     let mut out = std::io::stdout().lock();
     inspect::print_text(&mut out, plugin.facts(), &manifest)?;
     out.flush()?;
-    Ok(output)
+    Ok(project.output())
+}
+
+/// Builds a project, and leaves the plugin only if it is one.
+fn check(project: &Project, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<(Plugin, Manifest)> {
+    let output = project.output();
+    let module = project.build(toolchain)?;
+    let origin = output.display().to_string();
+    let component = componentize(&origin, &module, limits)?;
+    let plugin = Plugin::from_bytes(&Engine::new(false)?, &origin, &component, limits)?;
+    let manifest = describe(&plugin, limits).context("it builds, but does not describe itself")?;
+    cache::write(&output, &component)?;
+    Ok((plugin, manifest))
 }
 
 fn build_and_run(opts: &Opts, project: &Project) -> anyhow::Result<()> {

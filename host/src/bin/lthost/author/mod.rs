@@ -11,4 +11,6 @@ pub(crate) mod new;
 mod project;
 mod sdk;
 mod toolchain;
+pub(crate) use build::built;
+pub(crate) use toolchain::ToolchainArgs;
 mod watch;

@@ -14,7 +14,7 @@ const NO_TOOLCHAIN: i32 = 3;
 
 /// How compilers are found.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub(super) struct ToolchainArgs {
+pub(crate) struct ToolchainArgs {
     /// Install what is missing to build plugins; without it, what would have to be installed is said
     #[arg(long)]
     install: bool,

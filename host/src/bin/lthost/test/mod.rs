@@ -30,12 +30,13 @@ use std::{
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use lthost::{
-    plugin::Engine,
+    plugin::{Engine, Limits},
     run::{UdfSpec, describe},
 };
 
 use crate::{
-    Usage,
+    Usage, author,
+    author::ToolchainArgs,
     dataset_args::{Extents, extents, key_value},
     find::{self, Location},
     job_args::argument,
@@ -64,6 +65,7 @@ const MAX_FINDINGS: usize = 3;
 /// Any number of workers must give the same bits.
 ///
 /// Examples:
+///   lthost test
 ///   lthost test ./udf.wasm
 ///   lthost test com -p r=3 --no-cost
 ///   lthost test ./udf.wasm --golden golden --accept
@@ -72,9 +74,11 @@ const MAX_FINDINGS: usize = 3;
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
-    /// A plugin's .wasm file, or its name (see `lthost plugins`)
-    #[arg(value_name = "FILE|NAME", default_value = ".")]
+    /// Folder of a plugin, which is built first; or a plugin's .wasm file, or its name (see `lthost plugins`)
+    #[arg(value_name = "DIR|FILE|NAME", default_value = ".")]
     plugin: String,
+    #[command(flatten)]
+    toolchain: ToolchainArgs,
     /// Parameter of the plugin: JSON, a bare word, or @file.npy; may be repeated
     #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", value_parser = key_value, allow_hyphen_values = true)]
     param: Vec<(String, String)>,
@@ -94,10 +98,11 @@ pub(crate) struct Opts {
     #[arg(long, value_name = "CHECK", value_enum)]
     skip: Vec<Group>,
     /// Also run the golden cases in this folder: DIR/CASE/case.json, and the results in DIR/CASE/expected/BUFFER.npy
+    /// [default: `golden` in the plugin's folder, if it is there]
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
     /// Where a golden case has no expected results, take those that come out
-    #[arg(long, requires = "golden")]
+    #[arg(long)]
     accept: bool,
     /// Do not measure what the plugin costs
     #[arg(long)]
@@ -113,8 +118,11 @@ pub(crate) struct Opts {
 }
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
-    let (start, location) = (Instant::now(), resolve(&opts.plugin)?);
-    let limits = opts.limits.limits()?;
+    let (start, limits) = (Instant::now(), opts.limits.limits()?);
+    let Subject { location, words: plugin_words, golden } = Subject::of(opts, &limits)?;
+    if opts.accept && golden.is_none() {
+        return Err(Usage("--accept needs golden cases: name their folder with --golden".to_owned()).into());
+    }
     let plugin = location.load(&Engine::new(false)?, &limits)?;
     let manifest = describe(&plugin, &limits)?;
     let given = opts.param.iter().map(|(key, value)| {
@@ -122,7 +130,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         Ok((key.clone(), value))
     });
     let spec = UdfSpec { label: None, plugin, arguments: given.collect::<anyhow::Result<_>>()? };
-    let words = Words { plugin: &opts.plugin, params: &opts.param, limits: &opts.limits };
+    let words = Words { plugin: &plugin_words, params: &opts.param, limits: &opts.limits };
     let mut test = Test {
         lab: Lab::new(spec, limits, words, interrupted()?)?,
         tolerance: Tolerance { rtol: opts.rtol, atol: 0.0 },
@@ -133,7 +141,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     if Group::value_variants().iter().any(|group| *group != Group::Golden && opts.has(*group)) {
         test.invariances(opts, &location, &mut report)?;
     }
-    if let Some(dir) = opts.golden.as_ref().filter(|_| opts.has(Group::Golden)) {
+    if let Some(dir) = golden.as_ref().filter(|_| opts.has(Group::Golden)) {
         report.golden = golden::run(&mut test.lab, dir, opts.accept, test.tolerance)?;
     }
     (report.n_runs, report.seconds) = (test.lab.n_runs(), start.elapsed().as_secs_f64());
@@ -145,16 +153,28 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     }
 }
 
-/// The plugin that is meant.
-fn resolve(plugin: &str) -> anyhow::Result<Location> {
-    match find::find(plugin) {
-        Ok(location @ Location::Shipped(..)) => Ok(location),
-        _ if Path::new(plugin).is_dir() => {
-            let what =
-                format!("`{plugin}` is a folder: build it with `lthost build`, and name the .wasm file that it leaves");
-            Err(Usage(what).into())
+/// What is tested.
+struct Subject {
+    location: Location,
+    /// How commands name the plugin.
+    words: String,
+    /// Folder of golden cases.
+    golden: Option<PathBuf>,
+}
+
+impl Subject {
+    fn of(opts: &Opts, limits: &Limits) -> anyhow::Result<Self> {
+        let (name, golden) = (opts.plugin.clone(), opts.golden.clone());
+        match find::find(&name) {
+            Ok(location @ Location::Shipped(..)) => Ok(Self { location, words: name, golden }),
+            _ if Path::new(&name).is_dir() => {
+                let dir = Path::new(&name);
+                let path = author::built(dir, opts.toolchain, limits)?;
+                let golden = golden.or_else(|| Some(dir.join("golden")).filter(|golden| golden.is_dir()));
+                Ok(Self { words: path.display().to_string(), location: Location::File(path), golden })
+            }
+            found => Ok(Self { location: found?, words: name, golden }),
         }
-        found => Ok(found?),
     }
 }
 
