@@ -3,6 +3,7 @@
 
 mod analyses;
 mod bad_input;
+mod c_plugins;
 mod cli;
 mod datasets;
 mod dtypes;
