@@ -28,7 +28,7 @@ fn seen(folder: &Folder, name: &str) -> Vec<f64> {
     numbers(&folder.result(&format!("out/probe/{name}.npy")))
 }
 
-fn numbers(array: &Array) -> Vec<f64> {
+pub(crate) fn numbers(array: &Array) -> Vec<f64> {
     let words = array.data.chunks_exact(array.dtype.size());
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let number = |word: &[u8]| match array.dtype {

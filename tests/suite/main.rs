@@ -4,6 +4,7 @@
 mod analyses;
 mod author;
 mod bad_input;
+mod c_plugins;
 mod cli;
 mod datasets;
 mod dtypes;

@@ -28,6 +28,11 @@ fn run_text(text: &str) -> Ended {
 
 /// A core module that has everything that the contract wants. `parts` replace some of it.
 fn module(parts: &[(&str, &str)]) -> Vec<u8> {
+    [untyped(parts), contract_section()].concat()
+}
+
+/// The same, without the section by which it says which contract it was built for.
+fn untyped(parts: &[(&str, &str)]) -> Vec<u8> {
     let part = |name: &str, default: &str| {
         let given = parts.iter().find(|(other, _)| *other == name);
         given.map_or_else(|| default.to_owned(), |(_, text)| (*text).to_owned())
@@ -72,9 +77,7 @@ fn module(parts: &[(&str, &str)]) -> Vec<u8> {
         describe = part("describe", described),
         more = part("more", ""),
     );
-    let mut bytes = wat::parse_str(text).unwrap();
-    bytes.extend(contract_section());
-    bytes
+    wat::parse_str(text).unwrap()
 }
 
 /// The section by which a core module says which contract it was built for, taken from a built plugin.
@@ -151,8 +154,26 @@ fn a_plugin_with_bytes_changed_never_crashes_the_host() {
 #[test]
 fn a_module_that_was_not_built_for_lthost_is_refused() {
     run_text("(module)").fails_saying(
-        "plugin `./x.wasm` is refused: it is a core module without a `component-type` section, so it was not built for \
-         lthost: build it with the guest SDK, or with bindings of `lthost:udf`",
+        "plugin `./x.wasm` is refused: it is a core module that exports no functions of `lthost:udf` and has no \
+         `component-type` section, so it was not built for lthost: build it with a guest SDK, or with bindings of \
+         `lthost:udf`",
+    );
+}
+
+#[test]
+fn a_module_without_types_is_taken_at_the_names_of_its_functions() {
+    let folder = Folder::new();
+    folder.write("x.wasm", untyped(&[]));
+    let facts = folder.lthost(&["inspect", "./x.wasm"]);
+    assert!(facts.succeeds().stdout.contains("contract      lthost:udf@0.1.0"), "{facts:?}");
+    run(&untyped(&[])).fails(1, &["plugin `wat`, `create` trapped: it gave up without a message"]);
+    let other_type = "(func (export \"lthost:udf/udf@0.1.0#describe\") (result i64) i64.const 1024)";
+    run(&untyped(&[("describe", other_type)])).fails(1, &["it is a core module that makes no component", "describe"]);
+    let other_name = other_type.replace("describe", "descry");
+    run(&untyped(&[("describe", &other_name)])).fails(1, &["it is a core module that makes no component", "describe"]);
+    run_text("(module (func (export \"lthost:udf/udf@0.2.0#describe\") (result i32) unreachable))").fails_saying(
+        "plugin `./x.wasm` is refused: it was built for another version of the contract: it exports \
+         `lthost:udf/udf@0.2.0`, this lthost runs `lthost:udf/udf@0.1.0`: rebuild it with the guest SDK of this lthost",
     );
 }
 
@@ -185,12 +206,17 @@ fn foreign_imports_are_refused_and_listed() {
         (export \"lthost:udf/udf@0.1.0\" (instance $i)))";
     run_text(wasi).fails_saying(
         "plugin `./x.wasm` is refused: it imports what lthost does not offer: wasi:cli/environment@0.2.0, evil (a plugin \
-         may import only `lthost:udf`)",
+         may import only `lthost:udf`: there are no files and no clock, and it logs instead of printing)",
     );
     let preview1 = "(import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i32 i32 i32 i32) (result i32)))";
-    run(&module(&[("imports", preview1)])).fails(1, &["plugin `./x.wasm` is refused: ", "wasi_snapshot_preview1"]);
     let env = "(import \"env\" \"open\" (func (param i32)))";
-    run(&module(&[("imports", env)])).fails(1, &["plugin `./x.wasm` is refused: ", "env"]);
+    for module in [module, untyped] {
+        run(&module(&[("imports", &[preview1, env].concat())])).fails_saying(
+            "plugin `./x.wasm` is refused: it imports what lthost does not offer: wasi_snapshot_preview1.fd_write, env.open (a \
+             plugin may import only `lthost:udf`: there are no files and no clock, and it logs instead of printing)",
+        );
+    }
+    run(&module(&[("imports", &env.repeat(17))])).fails(1, &["env.open, … (a plugin may import only `lthost:udf`)"]);
 }
 
 #[test]

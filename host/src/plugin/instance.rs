@@ -577,10 +577,11 @@ fn reason(trap: wasmtime::Trap) -> String {
 
 /// Functions of a backtrace, innermost first, those too that were inlined, with file and line where the plugin has them.
 ///
-/// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings call.
+/// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings and the C SDK call.
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     const PANIC: [&str; 5] =
         ["__rustc::", "core::panicking::", "core::result::unwrap_failed", "core::option::", "std::"];
+    const BINDINGS: [&str; 3] = ["lthost:udf/", "lth_", "__assert_fail"];
     let of_frame = |frame: &wasmtime::FrameInfo| -> Vec<String> {
         let named = |name: Option<&str>, source: Option<(&str, u32)>| {
             let name = name.or(frame.func_name()).map_or_else(
@@ -600,7 +601,8 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     };
     let all = backtrace.frames().iter().flat_map(of_frame);
     let is_panic = |name: &String| PANIC.iter().any(|prefix| name.starts_with(prefix));
-    let is_binding =
-        |name: &String| name.contains("bindings::") || name.contains("_cabi<") || name.starts_with("lthost:udf/");
+    let is_binding = |name: &String| {
+        name.contains("bindings::") || name.contains("_cabi<") || BINDINGS.iter().any(|prefix| name.starts_with(prefix))
+    };
     all.skip_while(is_panic).filter(|name| !is_binding(name)).take(16).collect()
 }

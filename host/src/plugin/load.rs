@@ -5,10 +5,7 @@ use std::{fmt::Write as _, io::Read, path::Path, sync::Arc};
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::{
-    Engine, Limits, PluginError, bindings,
-    error::{printable, printable_lines},
-};
+use super::{Engine, Limits, PluginError, bindings, error::printable, wrap::wrap};
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "lthost:udf@0.1.0";
@@ -142,26 +139,6 @@ fn examine(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(Facts, Vec<u8
     Ok((Facts { origin, sha256, n_bytes: bytes.len(), encoding, contract, imports, exports }, component))
 }
 
-/// Wraps a core module that was built with bindings of the contract into a component.
-fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> {
-    let is_typed = Parser::new(0).parse_all(module).any(
-        |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with("component-type")),
-    );
-    if !is_typed {
-        return Err(refuse(
-            origin,
-            "it is a core module without a `component-type` section, so it was not built for lthost: \
-             build it with the guest SDK, or with bindings of `lthost:udf`"
-                .to_owned(),
-        ));
-    }
-    let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
-    encode().map_err(|error| {
-        let message = printable_lines(&format!("{error:#}"), 2000);
-        refuse(origin, format!("it is a core module that makes no component (WASI is not offered): {message}"))
-    })
-}
-
 /// Names of the imports and exports of a component.
 fn interfaces(origin: &str, component: &[u8]) -> Result<(Vec<String>, Vec<String>), PluginError> {
     let invalid = |error: wasmparser::BinaryReaderError| refuse(origin, format!("it is no valid WebAssembly: {error}"));
@@ -190,37 +167,49 @@ fn interfaces(origin: &str, component: &[u8]) -> Result<(Vec<String>, Vec<String
 /// A plugin exports the contract's interface, and imports nothing else than the contract offers.
 fn check_world(origin: &str, imports: &[String], exports: &[String]) -> Result<(), PluginError> {
     if !exports.iter().any(|name| name == bindings::EXPORT) {
-        let other = exports.iter().find(|name| name.starts_with("lthost:udf/udf@"));
-        return Err(refuse(
-            origin,
-            match other {
-                Some(name) => format!(
-                    "it was built for another version of the contract: it exports `{name}`, this lthost runs `{}`: \
-                     rebuild it with the guest SDK of this lthost",
-                    bindings::EXPORT
-                ),
-                None => format!(
+        return Err(match exports.iter().find(|name| name.starts_with("lthost:udf/udf@")) {
+            Some(name) => other_version(origin, name),
+            None => refuse(
+                origin,
+                format!(
                     "it is WebAssembly for another world: it does not export `{}`, but {}",
                     bindings::EXPORT,
                     if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
                 ),
-            },
-        ));
+            ),
+        });
     }
     let offered = [bindings::HOST, bindings::TYPES];
     let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !offered.contains(name)).collect();
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    Err(refuse(
-        origin,
-        format!(
-            "it imports what lthost does not offer: {} (a plugin may import only `lthost:udf`)",
-            foreign.join(", ")
-        ),
-    ))
+    if foreign.is_empty() { Ok(()) } else { Err(foreign_imports(origin, &foreign)) }
 }
 
-fn refuse(origin: &str, reason: String) -> PluginError {
+pub(super) fn other_version(origin: &str, interface: &str) -> PluginError {
+    refuse(
+        origin,
+        format!(
+            "it was built for another version of the contract: it exports `{interface}`, this lthost runs `{}`: rebuild \
+             it with the guest SDK of this lthost",
+            bindings::EXPORT
+        ),
+    )
+}
+
+pub(super) fn foreign_imports(origin: &str, names: &[&str]) -> PluginError {
+    const MAX_NAMES: usize = 16;
+    let hint = if names.iter().any(|name| name.starts_with("wasi")) {
+        ": there are no files and no clock, and it logs instead of printing"
+    } else {
+        ""
+    };
+    let more = if names.len() > MAX_NAMES { ", …" } else { "" };
+    let names = names[..names.len().min(MAX_NAMES)].join(", ");
+    refuse(
+        origin,
+        format!("it imports what lthost does not offer: {names}{more} (a plugin may import only `lthost:udf`{hint})"),
+    )
+}
+
+pub(super) fn refuse(origin: &str, reason: String) -> PluginError {
     PluginError::Refused { plugin: printable(origin, 1000), reason }
 }

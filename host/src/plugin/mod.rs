@@ -12,6 +12,7 @@ mod lower;
 mod manifest;
 mod samples;
 mod state;
+mod wrap;
 
 pub use arguments::Argument;
 pub(crate) use arguments::{AuxRows, Axes, Parameters, resolve};
