@@ -15,7 +15,8 @@ fn main() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for input in ["wit", "guest-sdk", "plugins", "scripts/guest-cargo", "Cargo.toml"] {
+    for input in ["wit", "guest-sdk", "plugins", "scripts/guest-cargo", "scripts/guest-cc", "Cargo.toml", "Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-env-changed=LTHOST_GUEST_TOOLCHAIN");
@@ -63,7 +64,7 @@ fn write_plugins(root: &Path, names: &[String]) {
 /// Writes `SDK`: all that it takes to build a plugin, by its path in this repository.
 fn write_sdk(root: &Path) {
     let mut files = Vec::new();
-    for part in ["guest-sdk", "wit", "scripts/guest-cargo", "Cargo.lock"] {
+    for part in ["guest-sdk", "wit", "scripts/guest-cargo", "scripts/guest-cc", "Cargo.lock"] {
         collect(&root.join(part), &mut files);
     }
     files.sort();

@@ -1532,4 +1532,48 @@ static inline const void *lth_update_(lth_udf *udf, lth_list_ arguments) {
     uint64_t index, uint64_t frame_start, uint64_t frame_stop, uint64_t roi_start, uint64_t roi_stop
 #define LTH_UNFLAT_PARTITION_ ((lth_wit_partition_){index, frame_start, frame_stop, roi_start, roi_stop})
 
+// Makes a plugin of a function of a frame, once: LTH_MAP(contrast, "Contrast of each frame") for
+//
+//     double contrast(const float *frame, size_t n_rows, size_t n_columns) { .. }
+//
+// Buffer `result` has what it returns for each frame. LTH_MAP_MANY is for functions that give more than a number:
+//
+//     size_t row_sums_size(size_t n_rows, size_t n_columns) { return n_rows; }
+//     void row_sums(const float *frame, size_t n_rows, size_t n_columns, double *result) { .. }
+//
+// Frames are C-contiguous; of one with more than two axes, all but the last are rows.
+#define LTH_MAP(f, about)                                                                                              \
+    static size_t f##_lth_size(size_t n_rows, size_t n_columns) {                                                      \
+        (void)n_rows, (void)n_columns;                                                                                 \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    static void f##_lth_call(const float *frame, size_t n_rows, size_t n_columns, double *result) {                    \
+        *result = f(frame, n_rows, n_columns);                                                                         \
+    }                                                                                                                  \
+    LTH_MAP_(f, f##_lth_size, f##_lth_call, about)
+#define LTH_MAP_MANY(f, about) LTH_MAP_(f, f##_size, f, about)
+
+#define LTH_MAP_(f, size, call, about)                                                                                 \
+    static lth_error f##_lth_buffers(lth_udf *udf, lth_dtype input) {                                                  \
+        size_t n_columns = lth_n_columns_(udf), n = size(udf->meta->n_pixels / n_columns, n_columns);                  \
+        (void)input;                                                                                                   \
+        if (n > 0)                                                                                                     \
+            lth_declare(udf, .name = "result", .kind = LTH_NAV, .dtype = LTH_F64, .extra = LTH_SHAPE(n));              \
+        else                                                                                                           \
+            lth_declare(udf, .name = "result", .kind = LTH_NAV, .dtype = LTH_F64);                                     \
+        return LTH_OK;                                                                                                 \
+    }                                                                                                                  \
+    static lth_error f##_lth_process(lth_udf *udf, const lth_tile *frame) {                                            \
+        size_t n_columns = lth_n_columns_(udf);                                                                        \
+        call(lth_pixels(float, frame), frame->n_pixels / n_columns, n_columns, lth_nav(double, udf, "result", frame)); \
+        return LTH_OK;                                                                                                 \
+    }                                                                                                                  \
+    LTH_UDF(.name = #f, .summary = about, .version = "0.0.0", .buffers = f##_lth_buffers,                              \
+            .process_frame = f##_lth_process)
+
+static inline size_t lth_n_columns_(const lth_udf *udf) {
+    lth_shape sig = udf->meta->sig_shape;
+    return sig.n_axes > 0 && sig.axes[sig.n_axes - 1] > 0 ? sig.axes[sig.n_axes - 1] : 1;
+}
+
 #endif

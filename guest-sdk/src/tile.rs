@@ -56,6 +56,18 @@ impl Tile {
         Numbers::of(values)
     }
 
+    /// The pixels as `T`, for a UDF that asks for exactly this dtype.
+    ///
+    /// # Errors
+    ///
+    /// If they are of another one.
+    pub fn pixels_as<T: Element>(&self) -> Result<&[T]> {
+        let pixels = self.pixels();
+        let other =
+            || Error::new(format!("tiles are {}: ask for {} by `Preferences::exactly`", pixels.dtype(), T::DTYPE));
+        pixels.as_slice().ok_or_else(other)
+    }
+
     /// The pixels that are not zero, as a row for each frame.
     ///
     /// # Errors

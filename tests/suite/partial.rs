@@ -182,7 +182,7 @@ fn partials_that_do_not_belong_together_are_refused_by_name() {
     other("udfs", &["--plugin", "sum"]);
     other("updates", &["--update", "0:detectors.mask_count=2"]);
     partial(&folder, 1, "other", &[&masks[..], &["--partitions", "4"]].concat()).succeeds();
-    refused(&["0.partial", "other", "2.partial"], "they differ in n partitions");
+    refused(&["0.partial", "other", "2.partial"], "they differ in the number of partitions");
     folder.array("masks.npy", Dtype::F64, &[2, 6, 7], vec![0; 672]);
     other("udfs", &[]);
     // The originals are whole, and need no masks any more.
@@ -208,7 +208,7 @@ fn partials_of_other_data_are_refused_whatever_the_files_are_called() {
     folder.write("elsewhere/scan.npy", &scan);
     let other = ["partial", "--plugin", "sum", "--partitions", "2", "--partition", "0", "-o", "other"];
     folder.lthost(&[&other[..], &["--dataset", "elsewhere/scan.npy"]].concat()).succeeds();
-    let error = "`other` is of another run than `1.partial`: they differ in content";
+    let error = "`other` is of another run than `1.partial`: they differ in what is in the files";
     merge(&folder, &["1.partial".to_owned(), "other".to_owned()], &[]).fails(1, &[error]);
     // The same data may be elsewhere.
     fs::copy(folder.path("scan.npy"), folder.path("elsewhere/scan.npy")).unwrap();
@@ -222,7 +222,7 @@ fn partials_of_other_data_are_refused_whatever_the_files_are_called() {
         let own = ["partial", "--plugin", "sum", "--partitions", "2", "--partition", index, "-o", name];
         folder.lthost(&[&own[..], &raw, &["--dtype", dtype]].concat()).succeeds();
     }
-    merge(&folder, &["little".to_owned(), "big".to_owned()], &[]).fails(1, &["they differ in content"]);
+    merge(&folder, &["little".to_owned(), "big".to_owned()], &[]).fails(1, &["they differ in what is in the files"]);
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn an_interrupted_run_leaves_a_checkpoint_and_says_so() {
     // With other parameters it is another run.
     let other = ["out", "--resume", "--plugin", "sum", "--plugin", "stddev", "--plugin", "hostile_guest"];
     let ended = folder.lthost(&[&SLOW[..], &other[..]].concat());
-    ended.fails(2, &["the checkpoint is of another run: they differ in udfs"]);
+    ended.fails(2, &["the checkpoint is of another run: they differ in parameter `at` of `guest`"]);
     assert!(folder.path("out/checkpoint.lthost").exists(), "what can be gone on from is not lost");
 }
 

@@ -9,11 +9,16 @@ use std::{
 use super::ResultBuffer;
 use crate::shape::{Dtype, npy};
 
+/// What the names of hidden folders begin with.
+const PREFIX: &str = ".lthost-";
+
 /// An output folder. Files are staged in a hidden folder beside their places, and moved there by [`Output::commit`].
 pub struct Output {
     dir: PathBuf,
     // None only while it is dropped.
     staging: Option<tempfile::TempDir>,
+    /// Of the hidden folder: another run leaves it alone as long as it is held. None where the file system has no locks.
+    lock: Option<fs::File>,
     /// Folders that were made for this run, outermost first; removed again unless it commits.
     made: Vec<PathBuf>,
     /// Files that the run reads, canonical: none of them is replaced.
@@ -45,10 +50,15 @@ impl Output {
         let mut missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         missing.reverse();
         let inputs = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
-        let mut output = Self { dir: dir.to_owned(), staging: None, made: missing, inputs };
+        let mut output = Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
-        let staging = tempfile::Builder::new().prefix(".lthost-").tempdir_in(dir);
-        output.staging = Some(staging.map_err(|source| failed("write to it", source))?);
+        remove_abandoned(dir);
+        let staging = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
+        let staging = staging.map_err(|source| failed("write to it", source))?;
+        // Held as long as the run lives.
+        let lock = fs::File::open(staging.path()).and_then(|lock| lock.lock().map(|()| lock));
+        output.staging = Some(staging);
+        output.lock = lock.ok();
         Ok(output)
     }
 
@@ -123,6 +133,9 @@ impl Output {
                 if place.is_dir() {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
+                if place.metadata().is_ok_and(|there| !there.is_file()) {
+                    return Err(io::Error::other("it is a device or a pipe, which would be replaced by a file"));
+                }
                 if place.canonicalize().is_ok_and(|place| self.inputs.contains(&place)) {
                     return Err(io::Error::other("it is an input of this run"));
                 }
@@ -141,6 +154,20 @@ impl Output {
 
     fn failed(&self, action: &str, source: io::Error) -> OutputError {
         OutputError { dir: self.dir.clone(), action: action.to_owned(), source }
+    }
+}
+
+/// Removes hidden folders that runs have left that were killed: those that nobody holds.
+fn remove_abandoned(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_ours && entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
+            let path = entry.path();
+            if fs::File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+                // If it can't be removed, it stays: it does no harm.
+                let _left = fs::remove_dir_all(&path);
+            }
+        }
     }
 }
 
@@ -186,6 +213,27 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         fs::write(dir.path().join("file"), "").unwrap();
         assert!(Output::create(&dir.path().join("file/x"), &[]).is_err());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_another_one_holds_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".lthost-gone")).unwrap();
+        let other = Output::create(dir.path(), &[]).unwrap();
+        let output = Output::create(dir.path(), &[]).unwrap();
+        assert!(!dir.path().join(".lthost-gone").exists());
+        assert!(other.staging_dir().exists() && output.staging_dir().exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("pipe")).status().unwrap();
+        assert!(made.success());
+        let mut output = Output::create(dir.path(), &[]).unwrap();
+        output.stage(Path::new("pipe"), |out| out.write_all(b"x")).unwrap();
+        assert!(output.commit().unwrap_err().source.to_string().contains("device or a pipe"));
     }
 
     #[test]

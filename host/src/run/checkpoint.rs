@@ -42,6 +42,8 @@ pub enum CheckpointError {
 #[serde(deny_unknown_fields)]
 struct Header {
     run: RunRecord,
+    /// When the files of the data set were changed last, in seconds since 1970: those of a partial may be copies, these not.
+    modified: Vec<u64>,
     /// Partitions with frames in the ROI that are merged: the first so many.
     n_merged: usize,
     udfs: Vec<MergedRecord>,
@@ -61,13 +63,15 @@ struct MergedRecord {
 pub(super) struct Identity {
     run: RunRecord,
     blocks: Vec<Vec<u8>>,
+    modified: Vec<u64>,
 }
 
 impl Identity {
     pub(super) fn new(dataset: &Dataset, udfs: (&[UdfSpec], &[&str]), config: &RunConfig) -> Result<Self, RunError> {
         let mut blocks = Vec::new();
         let run = run_record(dataset, udfs, config, &mut blocks)?.with_updates(Vec::new());
-        Ok(Self { run, blocks })
+        let modified = dataset.files().iter().map(|file| file.mtime).collect();
+        Ok(Self { run, blocks, modified })
     }
 }
 
@@ -94,7 +98,8 @@ pub(super) fn write(
         let waiting = waiting.iter().map(|partial| borrow_pieces(partial, &mut blocks)).collect();
         MergedRecord { buffers, waiting }
     });
-    let header = serde_json::to_vec(&Header { run, n_merged, udfs: udfs.collect() })?;
+    let header =
+        serde_json::to_vec(&Header { run, modified: identity.modified.clone(), n_merged, udfs: udfs.collect() })?;
     container::write(out, &CHECKPOINT, &header, &blocks)
 }
 
@@ -114,6 +119,9 @@ pub(super) fn restore(
     let records = header.run.updates.clone();
     if let Some(what) = identity.run.difference(&header.run.with_updates(Vec::new())) {
         return Err(CheckpointError::Foreign { what });
+    }
+    if header.modified != identity.modified {
+        return Err(CheckpointError::Foreign { what: "the time at which the data set was changed last".to_owned() });
     }
     let n_merged = header.n_merged;
     let merged = partitions.get(..n_merged).ok_or_else(|| unreadable("more partitions are merged than there are"))?;

@@ -33,7 +33,8 @@ pub(crate) struct JobArgs {
     /// Parameter of the --plugin before it: JSON, a bare word, or @file.npy; may be repeated
     #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", value_parser = key_value, allow_hyphen_values = true)]
     param: Vec<(String, String)>,
-    /// New value of a parameter from partition N on, for the plugin labelled LABEL; may be repeated
+    /// New value of a parameter from partition N on, for the plugin labelled LABEL; may be repeated. What a plugin makes
+    /// when all partitions are merged, like the shifts of com, has the last value
     #[arg(long, value_name = "N:LABEL.KEY=VALUE", value_parser = update, allow_hyphen_values = true)]
     update: Vec<(u64, Update)>,
     #[command(flatten)]

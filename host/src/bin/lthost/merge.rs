@@ -95,7 +95,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         run.write(&merged.outcome, output, opts.png)?;
     }
     let dir = opts.output.as_deref();
-    if opts.json { outcome::print_json(&merged.outcome, dir) } else { run.print_summary(&merged.outcome, dir) }
+    if opts.json { run.print_json(&merged.outcome, dir) } else { run.print_summary(&merged.outcome, dir) }
 }
 
 impl Opts {

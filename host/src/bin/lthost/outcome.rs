@@ -16,7 +16,11 @@ use lthost::{
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::{job_args::GivenArray, pictures, profile};
+use crate::{
+    job_args::GivenArray,
+    pictures::{self, Scene},
+    profile,
+};
 
 /// A run, as far as its results are recorded with it.
 pub(crate) struct Run<'a> {
@@ -33,11 +37,12 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
     pub(crate) fn write(&self, outcome: &Outcome, output: &mut Output, png: bool) -> anyhow::Result<()> {
+        let scene = self.scene(outcome);
         for udf in &outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
                 if png {
-                    pictures::stage(output, &udf.label, result, (self.nav, self.sig))?;
+                    pictures::stage(output, &udf.label, result, scene)?;
                 }
             }
         }
@@ -49,6 +54,10 @@ impl Run<'_> {
         let text = serde_json::to_string_pretty(&self.record(outcome))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         Ok(output.commit()?)
+    }
+
+    fn scene<'b>(&'b self, outcome: &'b Outcome) -> Scene<'b> {
+        Scene { nav: self.nav, sig: self.sig, damage: &outcome.damage }
     }
 
     /// Everything that it takes to repeat the run.
@@ -96,7 +105,7 @@ impl Run<'_> {
             for result in &udf.results {
                 let unit = if result.unit.is_empty() { String::new() } else { format!(" {}", result.unit) };
                 let what = format!("{:<12} {} {}", result.name, result.dtype, result.shape);
-                match Figures::of(result) {
+                match Figures::of(result, self.scene(outcome)) {
                     Some(figures) => writeln!(
                         out,
                         "  {what:<36} min {}, mean {}, max {}{unit}",
@@ -128,7 +137,7 @@ impl Run<'_> {
         } else if missing > 0 {
             writeln!(
                 out,
-                "{missing} of {selected} frames are not in the file: they count as zero here, damage.npy has them"
+                "{missing} of {selected} frames are not in the file, nor in these figures: damage.npy tells which"
             )?;
         }
         if let Some(dir) = dir {
@@ -136,23 +145,21 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
 
-/// What a script needs.
-pub(crate) fn print_json(outcome: &Outcome, dir: Option<&Path>) -> anyhow::Result<()> {
-    let udfs: Vec<Json> = outcome
-        .udfs
-        .iter()
-        .map(|udf| {
+    /// Prints what a script needs.
+    pub(crate) fn print_json(&self, outcome: &Outcome, dir: Option<&Path>) -> anyhow::Result<()> {
+        let of_udf = |udf: &UdfOutcome| {
+            let dir = dir.map(|dir| dir.join(&udf.label));
             let results: Vec<Json> =
-                udf.results.iter().map(|result| summary(result, dir.map(|dir| dir.join(&udf.label)))).collect();
+                udf.results.iter().map(|result| summary(result, dir.as_deref(), self.scene(outcome))).collect();
             json!({ "label": udf.label, "plugin": udf.manifest.name, "version": udf.manifest.version, "results": results })
-        })
-        .collect();
-    let output = dir.map(|dir| dir.display().to_string());
-    let all = json!({ "output": output, "udfs": udfs, "stats": outcome.stats });
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
-    Ok(())
+        };
+        let udfs: Vec<Json> = outcome.udfs.iter().map(of_udf).collect();
+        let output = dir.map(|dir| dir.display().to_string());
+        let all = json!({ "output": output, "udfs": udfs, "stats": outcome.stats });
+        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
+        Ok(())
+    }
 }
 
 /// What is recorded of a data set.
@@ -233,9 +240,9 @@ pub(crate) fn record_value(value: &Value) -> Json {
     }
 }
 
-fn summary(result: &ResultBuffer, dir: Option<std::path::PathBuf>) -> Json {
+fn summary(result: &ResultBuffer, dir: Option<&Path>, scene: Scene<'_>) -> Json {
     let file = dir.map(|dir| dir.join(format!("{}.npy", result.name)).display().to_string());
-    let figures = Figures::of(result);
+    let figures = Figures::of(result, scene);
     let finite = |pick: fn(&Figures) -> f64| figures.as_ref().map(pick).filter(|number| number.is_finite());
     json!({
         "name": result.name,
@@ -253,7 +260,7 @@ fn summary(result: &ResultBuffer, dir: Option<std::path::PathBuf>) -> Json {
     })
 }
 
-/// Figures of a result; of complex numbers their magnitude. NaN is left out.
+/// Figures of a result; of complex numbers their magnitude. NaN is left out, and so are frames whose data are not in it.
 struct Figures {
     min: f64,
     max: f64,
@@ -264,20 +271,17 @@ struct Figures {
 
 impl Figures {
     /// None if there is no number in it.
-    fn of(result: &ResultBuffer) -> Option<Self> {
+    fn of(result: &ResultBuffer, scene: Scene<'_>) -> Option<Self> {
         let (mut min, mut max, mut sum) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
-        let (mut n, mut n_nan) = (0_u64, 0_u64);
-        let values = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
-        for value in values {
-            if value.is_nan() {
-                n_nan += 1;
-                continue;
-            }
+        let mut n = 0_u64;
+        for value in scene.values(result).into_iter().filter(|value| !value.is_nan()) {
             n += 1;
             min = min.min(value);
             max = max.max(value);
             sum += value;
         }
+        let all = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
+        let n_nan = all.iter().filter(|value| value.is_nan()).count() as u64;
         (n > 0).then(|| Self { min, max, mean: sum / to_f64(n), sum, n_nan })
     }
 }

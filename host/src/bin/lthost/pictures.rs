@@ -5,7 +5,7 @@ use std::path::Path;
 use lthost::{
     buffer::Kind,
     results::{Output, ResultBuffer},
-    shape::{DtypeKind, Shape},
+    shape::{Array, DtypeKind, Shape},
 };
 
 use crate::picture::{Picture, Style};
@@ -13,9 +13,36 @@ use crate::picture::{Picture, Style};
 /// Slices of a result that get a picture of their own; a stack of more is better looked at elsewhere.
 const MAX_PICTURES: usize = 32;
 
+/// What results are of.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) nav: &'a Shape,
+    pub(crate) sig: &'a Shape,
+    /// Boolean, of the scan's shape: the frames whose data are in the results.
+    pub(crate) damage: &'a Array,
+}
+
+impl Scene<'_> {
+    /// The numbers of a result, of complex ones the magnitude; NaN for frames whose data are not in it.
+    pub(crate) fn values(&self, result: &ResultBuffer) -> Vec<f64> {
+        let mut values = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
+        let n_frames = self.damage.data.len().max(1);
+        if result.kind == Kind::Nav && values.len() >= n_frames {
+            let n_entries = values.len() / n_frames;
+            for (frame, is_there) in values.chunks_exact_mut(n_entries).zip(&self.damage.data) {
+                if *is_there == 0 {
+                    frame.fill(f64::NAN);
+                }
+            }
+        }
+        values
+    }
+}
+
 /// A result as two-dimensional slices: nav results are pictures of the scan, sig results pictures of the detector.
 pub(crate) struct Slices<'a> {
     result: &'a ResultBuffer,
+    scene: Scene<'a>,
     pub(crate) height: usize,
     pub(crate) width: usize,
     /// How many there are: entries of the extra axes.
@@ -28,15 +55,15 @@ impl<'a> Slices<'a> {
     /// # Errors
     ///
     /// If it has no two axes: why.
-    pub(crate) fn of(result: &'a ResultBuffer, (nav, sig): (&Shape, &Shape)) -> Result<Self, &'static str> {
+    pub(crate) fn of(result: &'a ResultBuffer, scene: Scene<'a>) -> Result<Self, &'static str> {
         let (image, why_not) = match result.kind {
-            Kind::Nav => (nav, "the scan has more than two axes"),
-            Kind::Sig => (sig, "a frame has more than two axes"),
+            Kind::Nav => (scene.nav, "the scan has more than two axes"),
+            Kind::Sig => (scene.sig, "a frame has more than two axes"),
             Kind::Single => return Err("it is neither of the scan nor of the detector"),
         };
         let (height, width) = plane(image).ok_or(why_not)?;
         let n = result.data.len() / result.dtype.size() / (height * width);
-        if n == 0 { Err("it is empty") } else { Ok(Self { result, height, width, n }) }
+        if n == 0 { Err("it is empty") } else { Ok(Self { result, scene, height, width, n }) }
     }
 
     /// Whether two numbers for each scan position are taken for a vector `(y, x)`.
@@ -44,9 +71,9 @@ impl<'a> Slices<'a> {
         self.result.kind == Kind::Nav && self.n == 2
     }
 
-    /// All that is drawn: of complex numbers the magnitude.
+    /// All that is drawn.
     pub(crate) fn values(&self) -> Vec<f64> {
-        if self.result.dtype.kind() == DtypeKind::Complex { self.result.magnitude() } else { self.result.to_f64() }
+        self.scene.values(self.result)
     }
 
     /// The picture of slice `i` of `values`; of the detector on a logarithmic scale.
@@ -76,13 +103,8 @@ impl<'a> Slices<'a> {
 
 /// Stages pictures of a result: `LABEL/NAME.png`, or `LABEL/NAME_0.png` and so on for a stack. Vectors give one picture
 /// more. What has no two axes gives none.
-pub(crate) fn stage(
-    output: &Output,
-    label: &str,
-    result: &ResultBuffer,
-    shapes: (&Shape, &Shape),
-) -> anyhow::Result<()> {
-    let Ok(slices) = Slices::of(result, shapes) else { return Ok(()) };
+pub(crate) fn stage(output: &Output, label: &str, result: &ResultBuffer, scene: Scene<'_>) -> anyhow::Result<()> {
+    let Ok(slices) = Slices::of(result, scene) else { return Ok(()) };
     if slices.n > MAX_PICTURES {
         return Ok(());
     }

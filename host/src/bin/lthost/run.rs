@@ -88,7 +88,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
     let resumable = opts.output.as_deref().filter(|_| is_whole);
     config.resume = resumable.map(|dir| opts.checkpoint.read(dir)).transpose()?.flatten();
-    let mut preview = opts.preview.as_deref().map(|choice| Preview::new(choice, &specs, &config.limits)).transpose()?;
+    let preview = |choice: &str| Preview::new(choice, &specs, &config.limits, opts.every.is_some());
+    let mut preview = opts.preview.as_deref().map(preview).transpose()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
     let watch = Watch::default();
@@ -129,7 +130,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     show(&outcome)?;
     match &opts.frame {
         Some(frame) => Ok(dump::print(&mut std::io::stdout().lock(), &dataset, frame.index(nav)?, &outcome)?),
-        None if opts.json => outcome::print_json(&outcome, opts.output.as_deref()),
+        None if opts.json => run.print_json(&outcome, opts.output.as_deref()),
         None => run.print_summary(&outcome, opts.output.as_deref()),
     }
 }

@@ -110,15 +110,49 @@ impl RunRecord {
     pub(in crate::run) fn difference(&self, other: &Self) -> Option<String> {
         let fields = |record: &Self| {
             let mut record = record.clone();
-            record.udfs.iter_mut().for_each(|udf| udf.plugin.clear());
+            for udf in &mut record.udfs {
+                udf.plugin.clear();
+                udf.arguments.sort_by(|(one, _), (other, _)| one.cmp(other));
+            }
             match serde_json::to_value(record) {
                 Ok(Json::Object(fields)) => fields,
                 _ => serde_json::Map::new(),
             }
         };
         let (ours, theirs) = (fields(self), fields(other));
-        ours.into_iter().find(|(name, value)| theirs.get(name) != Some(value)).map(|(name, _)| name.replace('_', " "))
+        let (name, _) = ours.into_iter().find(|(name, value)| theirs.get(name) != Some(value))?;
+        Some(match name.as_str() {
+            "nav" => "the shape of the scan".to_owned(),
+            "sig" => "the shape of frames".to_owned(),
+            "content" => "what is in the files".to_owned(),
+            "n_partitions" => "the number of partitions".to_owned(),
+            "udfs" => difference_of_udfs(&self.udfs, &other.udfs),
+            name => name.replace('_', " "),
+        })
     }
+}
+
+/// The first difference of UDFs, which are not the same.
+fn difference_of_udfs(ours: &[UdfRecord], theirs: &[UdfRecord]) -> String {
+    let labels = |udfs: &[UdfRecord]| udfs.iter().map(|udf| udf.label.clone()).collect::<Vec<_>>().join(", ");
+    if labels(ours) != labels(theirs) {
+        return format!("their UDFs, {} and {}", labels(ours), labels(theirs));
+    }
+    let Some((ours, theirs)) = ours.iter().zip(theirs).find(|(ours, theirs)| {
+        ours.sha256 != theirs.sha256
+            || ours.arguments.iter().any(|argument| !theirs.arguments.contains(argument))
+            || ours.arguments.len() != theirs.arguments.len()
+    }) else {
+        return "their UDFs".to_owned();
+    };
+    if ours.sha256 != theirs.sha256 {
+        return format!("the plugin of `{}`", ours.label);
+    }
+    let differs = |one: &UdfRecord, other: &UdfRecord| {
+        one.arguments.iter().find(|argument| !other.arguments.contains(argument)).map(|(name, _)| name.clone())
+    };
+    let name = differs(ours, theirs).or_else(|| differs(theirs, ours)).unwrap_or_default();
+    format!("parameter `{name}` of `{}`", ours.label)
 }
 
 /// Keeps an array as a block.

@@ -41,3 +41,8 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     };
     write().with_context(|| format!("can't write `{}`", path.display()))
 }
+
+/// The first bytes of a hash, hexadecimal: enough to tell what is in one cache apart.
+pub(super) fn short(hash: &[u8]) -> String {
+    hash.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

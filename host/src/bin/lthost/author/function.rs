@@ -42,6 +42,32 @@ pub(super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Res
     Ok(format!("export_map!({}, {:?});\n", signature(function), summary(function)))
 }
 
+/// What has to be added to a C file so that it is a plugin; nothing if it exports one itself.
+///
+/// # Errors
+///
+/// If there is no function of the file's or the wanted name.
+pub(super) fn export_c(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
+    if ["LTH_UDF(", "LTH_MAP(", "LTH_MAP_MANY("].iter().any(|export| source.contains(export)) {
+        return Ok(String::new());
+    }
+    let name = wanted.map_or_else(|| file_stem.replace('-', "_"), str::to_owned);
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    // What stands before the name where it is followed by its arguments: the type of the result.
+    let before = source.match_indices(&name).find_map(|(at, _)| {
+        let (before, after) = (&source[..at], &source[at + name.len()..]);
+        let is_whole = !before.ends_with(is_part) && after.trim_start().starts_with('(');
+        is_whole.then(|| before.trim_end().rsplit(|c: char| !is_part(c)).next().unwrap_or_default())
+    });
+    match before {
+        Some("void") => Ok(format!("LTH_MAP_MANY({name}, \"{name}\");\n")),
+        Some(_) => Ok(format!("LTH_MAP({name}, \"{name}\");\n")),
+        None => Err(Usage(format!(
+            "there is no function `double {name}(const float *frame, size_t n_rows, size_t n_columns)`; --fn names another"
+        ))),
+    }
+}
+
 /// Whether the first argument is a `Frame`.
 fn takes_frame(function: &syn::ItemFn) -> bool {
     let Some(syn::FnArg::Typed(first)) = function.sig.inputs.first() else { return false };
@@ -100,6 +126,18 @@ mod tests {
         assert_eq!(error, "which function is to be run? Choose with --fn out of a, b");
         assert!(export(source, "x", Some("a")).unwrap().contains("(a (frame)"));
         assert!(exported("fn main() {}").unwrap_err().contains("no function of a frame"));
+    }
+
+    #[test]
+    fn in_c_it_is_the_function_of_the_files_name() {
+        let exported = |source: &str| export_c(source, "row-sums", None).map_err(|error| error.to_string());
+        let scalar = "// row_sums\ndouble row_sums (const float *frame, size_t n_rows, size_t n_columns) {}";
+        assert_eq!(exported(scalar).unwrap(), "LTH_MAP(row_sums, \"row_sums\");\n");
+        let many =
+            "size_t row_sums_size(size_t y, size_t x);\nvoid row_sums(const float *f, size_t y, size_t x, double *r);";
+        assert_eq!(exported(many).unwrap(), "LTH_MAP_MANY(row_sums, \"row_sums\");\n");
+        assert_eq!(exported("LTH_UDF(.name = \"x\");").unwrap(), "");
+        assert!(exported("double row_sums_(int x);").unwrap_err().contains("no function `double row_sums("));
     }
 
     #[test]

@@ -22,16 +22,21 @@ use crate::Usage;
 ///       frame.rows().map(|row| row.iter().sum()).collect()
 ///   }
 ///
+/// In C it is `double f(const float *frame, size_t n_rows, size_t n_columns)`. A file that exports a plugin itself, with
+/// `export_map!`, `export_udf!` or `LTH_UDF`, is taken as it is.
+///
 /// All further options are those of `lthost run`. The file is built once, and again when it changes.
 ///
 /// Examples:
 ///   lthost map row_sums.rs --dataset scan.npy
+///   lthost map contrast.c --dataset scan.npy --preview contrast
 ///   lthost map bright.rs --dataset scan.hdr -p level=3 -o out --png
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::doc_markdown, reason = "it is the text of --help")]
 pub(crate) struct Opts {
     /// The source file
-    #[arg(value_name = "FILE.rs")]
+    #[arg(value_name = "FILE.rs|FILE.c")]
     file: PathBuf,
     /// The function, where the file has several and none of them has the file's name
     #[arg(long = "fn", value_name = "NAME")]
@@ -43,6 +48,12 @@ pub(crate) struct Opts {
     run: Vec<OsString>,
 }
 
+#[derive(Clone, Copy)]
+enum Lang {
+    Rust,
+    C,
+}
+
 impl Opts {
     /// Builds the file if need be. Gives the command line of the run.
     pub(crate) fn command(&self) -> anyhow::Result<Vec<OsString>> {
@@ -52,16 +63,31 @@ impl Opts {
     }
 
     fn plugin(&self) -> anyhow::Result<PathBuf> {
-        if self.file.extension().is_none_or(|extension| extension != "rs") {
-            return Err(Usage(format!("`{}` is no source file: expected FILE.rs", self.file.display())).into());
-        }
+        let lang = match self.file.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => Lang::Rust,
+            Some("c") => Lang::C,
+            _ => {
+                let file = self.file.display();
+                return Err(Usage(format!("`{file}` is no source file: expected FILE.rs or FILE.c")).into());
+            }
+        };
         let source = fs::read(&self.file).with_context(|| format!("can't read `{}`", self.file.display()))?;
         let built = cache::folder()?.join(format!("map-{}", sdk::hash()));
         fs::create_dir_all(&built).with_context(|| format!("can't make `{}`", built.display()))?;
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let wasm = built.join(format!("{stem}-{}.wasm", self.key(&source)));
         if !wasm.is_file() {
-            let component = self.build(&built, &source, &stem)?;
+            let source = str::from_utf8(&source).with_context(|| format!("`{}` is no text", self.file.display()))?;
+            let export = match lang {
+                Lang::Rust => function::export(source, &stem, self.function.as_deref()),
+                Lang::C => function::export_c(source, &stem, self.function.as_deref()),
+            };
+            let export = export.map_err(|Usage(error)| Usage(format!("`{}`: {error}", self.file.display())))?;
+            let module = match lang {
+                Lang::Rust => self.build_rust(&built, &export)?,
+                Lang::C => self.build_c(&export)?,
+            };
+            let component = componentize(&self.file.display().to_string(), &module, &Limits::default())?;
             cache::write(&wasm, &component)?;
         }
         Ok(wasm)
@@ -78,14 +104,11 @@ impl Opts {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
-        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        cache::short(&digest.finalize())
     }
 
     /// Builds the file as part of a crate that all such files share, so that the SDK is compiled once.
-    fn build(&self, folder: &Path, source: &[u8], stem: &str) -> anyhow::Result<Vec<u8>> {
-        let source = str::from_utf8(source).with_context(|| format!("`{}` is no text", self.file.display()))?;
-        let export = function::export(source, stem, self.function.as_deref())
-            .map_err(|Usage(error)| Usage(format!("`{}`: {error}", self.file.display())))?;
+    fn build_rust(&self, folder: &Path, export: &str) -> anyhow::Result<Vec<u8>> {
         let file = self.file.canonicalize().with_context(|| format!("can't find `{}`", self.file.display()))?;
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -100,10 +123,22 @@ impl Opts {
             fs::write(folder.join("Cargo.lock"), sdk::file("Cargo.lock"))?;
         }
         fs::create_dir_all(folder.join("src"))?;
-        write("src/lib.rs", &format!("use lthost_guest_sdk::prelude::*;\ninclude!({file:?});\n{export}"))?;
+        let path = file.display().to_string();
+        write("src/lib.rs", &format!("use lthost_guest_sdk::prelude::*;\ninclude!({path:?});\n{export}"))?;
         let module = self.toolchain.cargo(folder, file.parent())?.join("map.wasm");
-        let module = fs::read(&module).with_context(|| format!("cargo left no module `{}`", module.display()))?;
-        Ok(componentize(&self.file.display().to_string(), &module, &Limits::default())?)
+        fs::read(&module).with_context(|| format!("cargo left no module `{}`", module.display()))
+    }
+
+    fn build_c(&self, export: &str) -> anyhow::Result<Vec<u8>> {
+        let file = self.file.canonicalize().with_context(|| format!("can't find `{}`", self.file.display()))?;
+        let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
+        let (main, module) = (scratch.path().join("map.c"), scratch.path().join("map.wasm"));
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        fs::write(&main, format!("#include \"lthost_udf.h\"\n#include {name:?}\n{export}"))?;
+        let dir = file.parent().unwrap_or(Path::new("/"));
+        // Found from its own folder, so that its name alone stands in messages.
+        self.toolchain.cc(dir, &[main, "-iquote".into(), ".".into()], None, &module)?;
+        fs::read(&module).context("clang left no module")
     }
 }
 

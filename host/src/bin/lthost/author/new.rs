@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use lthost::shape::{Dtype, npy};
 
 use super::sdk;
 use crate::{Usage, terminal};
@@ -14,6 +15,7 @@ use crate::{Usage, terminal};
 ///
 /// Examples:
 ///   lthost new my-udf
+///   lthost new my-udf --lang c
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
@@ -28,15 +30,30 @@ pub(crate) struct Opts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Lang {
     Rust,
+    C,
 }
 
-/// Files of a new plugin: path and text, in which `my-udf` and `my_udf` stand for its name.
+/// Files of a new plugin: path and text, in which `my-udf`, `my_udf` and `MyUdf` stand for its name.
 const RUST: &[(&str, &str)] = &[
     ("Cargo.toml", include_str!("templates/rust/Cargo.toml.txt")),
     ("src/lib.rs", include_str!("templates/rust/src/lib.rs.txt")),
     ("README.md", include_str!("templates/rust/README.md")),
     (".gitignore", "/target\n/*.wasm\n"),
 ];
+
+const C: &[(&str, &str)] = &[
+    ("my-udf.c", include_str!("templates/c/my-udf.c.txt")),
+    ("README.md", include_str!("templates/c/README.md")),
+    // For editors that use clangd.
+    ("compile_flags.txt", "--config=.lthost/clang.cfg\n"),
+    (".gitignore", "/*.wasm\n"),
+];
+
+/// A golden case of a new plugin: a scan of two frames of one row of three pixels, and what comes of it.
+const GOLDEN: &str = "{ \"dataset\": \"scan.npy\", \"params\": { \"level\": 100 } }\n";
+const SCAN: [u16; 6] = [100, 101, 300, 0, 0, 200];
+const COUNT: [i64; 2] = [2, 1];
+const WHERE: [i64; 3] = [0, 1, 2];
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let name = opts.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -78,15 +95,35 @@ fn make(path: &Path, name: &str, lang: Lang) -> io::Result<()> {
             fs::write(staging.path().join("Cargo.lock"), sdk::file("Cargo.lock"))?;
             RUST
         }
+        Lang::C => {
+            for (name, file) in [("lthost_udf.h", "guest-sdk/c/lthost_udf.h"), ("clang.cfg", "guest-sdk/c/clang.cfg")] {
+                fs::create_dir_all(staging.path().join(".lthost"))?;
+                fs::write(staging.path().join(".lthost").join(name), sdk::file(file))?;
+            }
+            C
+        }
     };
     for (file, text) in files {
-        let file = staging.path().join(file);
+        let file = staging.path().join(named(file, name));
         fs::create_dir_all(file.parent().unwrap_or(path))?;
         fs::write(file, named(text, name))?;
     }
+    make_golden(&staging.path().join("golden/two-frames"))?;
     fs::rename(staging.path(), path)?;
     let _moved = staging.keep();
     Ok(())
+}
+
+fn make_golden(case: &Path) -> io::Result<()> {
+    fs::create_dir_all(case.join("expected"))?;
+    fs::write(case.join("case.json"), GOLDEN)?;
+    let write = |file: &str, dtype: Dtype, axes: &[u64], data: Vec<u8>| {
+        npy::write(&mut fs::File::create(case.join(file))?, dtype, axes, &data)
+    };
+    let bytes = |numbers: &[i64]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    write("scan.npy", Dtype::U16, &[2, 1, 3], SCAN.iter().flat_map(|count| count.to_le_bytes()).collect())?;
+    write("expected/count.npy", Dtype::I64, &[2], bytes(&COUNT))?;
+    write("expected/where.npy", Dtype::I64, &[1, 3], bytes(&WHERE))
 }
 
 /// A template's text with the plugin's name.

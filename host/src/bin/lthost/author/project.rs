@@ -15,6 +15,8 @@ use crate::Usage;
 pub(super) enum Project {
     /// A crate: its folder, the name of its package and that of its library.
     Rust { dir: PathBuf, package: String, lib: String },
+    /// All C files of a folder, by name.
+    C { dir: PathBuf, name: String, sources: Vec<PathBuf> },
 }
 
 /// The parts of a crate's manifest that matter here.
@@ -44,14 +46,19 @@ impl Project {
             return Err(Usage(format!("`{}` is no folder", dir.display())).into());
         }
         let manifest = dir.join("Cargo.toml");
-        if !manifest.is_file() {
-            let hint = "a plugin in Rust has a Cargo.toml; `lthost new NAME` makes one";
-            return Err(Usage(format!("there is no plugin to build in `{}`: {hint}", dir.display())).into());
+        if manifest.is_file() {
+            let unreadable = || format!("can't read `{}`", manifest.display());
+            return Self::of_crate(dir, &fs::read_to_string(&manifest).with_context(unreadable)?);
         }
-        Self::of_crate(
-            dir,
-            &fs::read_to_string(&manifest).with_context(|| format!("can't read `{}`", manifest.display()))?,
-        )
+        let sources = with_extension(dir, "c")?;
+        if !sources.is_empty() {
+            // The folder's own name, also of `.`.
+            let path = dir.canonicalize().with_context(|| format!("can't find `{}`", dir.display()))?;
+            let name = path.file_name().unwrap_or("plugin".as_ref()).to_string_lossy().into_owned();
+            return Ok(Self::C { dir: dir.to_owned(), name, sources });
+        }
+        let hint = "a plugin in Rust has a Cargo.toml, one in C has C files; `lthost new NAME` makes one";
+        Err(Usage(format!("there is no plugin to build in `{}`: {hint}", dir.display())).into())
     }
 
     fn of_crate(dir: &Path, manifest: &str) -> anyhow::Result<Self> {
@@ -70,7 +77,7 @@ impl Project {
     /// Where the built plugin goes.
     pub(super) fn output(&self) -> PathBuf {
         match self {
-            Self::Rust { dir, package, .. } => dir.join(format!("{package}.wasm")),
+            Self::Rust { dir, package: name, .. } | Self::C { dir, name, .. } => dir.join(format!("{name}.wasm")),
         }
     }
 
@@ -81,6 +88,13 @@ impl Project {
                 let wasm = toolchain.cargo(dir, None)?.join(format!("{lib}.wasm"));
                 fs::read(&wasm).with_context(|| format!("cargo left no module `{}`", wasm.display()))
             }
+            Self::C { dir, sources, .. } => {
+                let config = dir.join(".lthost/clang.cfg").canonicalize().ok();
+                let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
+                let module = scratch.path().join("module.wasm");
+                toolchain.cc(dir, sources, config.as_deref(), &module)?;
+                fs::read(&module).context("clang left no module")
+            }
         }
     }
 
@@ -88,8 +102,22 @@ impl Project {
     pub(super) fn sources(&self) -> Vec<PathBuf> {
         match self {
             Self::Rust { dir, .. } => ["Cargo.toml", "src", ".lthost"].map(|part| dir.join(part)).into(),
+            Self::C { dir, .. } => {
+                let sources = ["c", "h"].into_iter().flat_map(|extension| with_extension(dir, extension));
+                let sources = sources.flatten().map(|file| dir.join(file));
+                sources.chain([dir.join(".lthost")]).collect()
+            }
         }
     }
+}
+
+/// Names of the files of a folder with an extension, in order.
+fn with_extension(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("can't read the folder `{}`", dir.display()))?;
+    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    names.retain(|name| name.extension().is_some_and(|found| found == extension));
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]

@@ -55,5 +55,5 @@ pub(super) fn hash() -> String {
         digest.update(bytes.len().to_le_bytes());
         digest.update(bytes);
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    cache::short(&digest.finalize())
 }

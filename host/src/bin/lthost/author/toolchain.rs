@@ -35,6 +35,22 @@ impl ToolchainArgs {
         Ok(crate_dir.join("target/wasm32-unknown-unknown/release"))
     }
 
+    /// Compiles C files, named relative to `dir`, to a module. `config` has clang's options, if not those of this program's SDK.
+    pub(super) fn cc(
+        self,
+        dir: &Path,
+        sources: &[PathBuf],
+        config: Option<&Path>,
+        module: &Path,
+    ) -> anyhow::Result<()> {
+        let mut command = self.script("guest-cc")?;
+        command.current_dir(dir).args(sources).arg("-o").arg(module);
+        if let Some(config) = config {
+            command.env("LTHOST_C_CONFIG", config);
+        }
+        self.run(command)
+    }
+
     fn script(self, name: &str) -> anyhow::Result<Command> {
         let mut command = Command::new("bash");
         command.arg(sdk::unpacked()?.join("scripts").join(name));

@@ -4,10 +4,13 @@ use lthost::{
     plugin::printable,
     results::ResultBuffer,
     run::{Outcome, UdfOutcome},
-    shape::Shape,
 };
 
-use crate::{Usage, picture::Picture, pictures::Slices};
+use crate::{
+    Usage,
+    picture::Picture,
+    pictures::{Scene, Slices},
+};
 
 /// A buffer of a UDF, and an entry of its extra axes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +60,16 @@ impl Choice {
     }
 
     /// Finds it among the results.
-    pub(super) fn find<'a>(&self, outcome: &'a Outcome, shapes: (&Shape, &Shape)) -> Result<Chosen<'a>, Usage> {
+    pub(super) fn find<'a>(&self, outcome: &'a Outcome, scene: Scene<'a>) -> Result<Chosen<'a>, Usage> {
         let udf = outcome.udfs.iter().find(|udf| udf.label == self.label);
         let udf = udf.ok_or_else(|| Usage(format!("--preview: no UDF has the label `{}`", self.label)))?;
-        let wrong = |why: &str| Usage(format!("--preview {self}: {why}; there is {}", list(udf, shapes)));
+        let wrong = |why: &str| Usage(format!("--preview {self}: {why}; there is {}", list(udf, scene)));
         let (result, slices) = if let Some(name) = &self.buffer {
             let result = udf.results.iter().find(|result| result.name == *name);
             let result = result.ok_or_else(|| wrong("there is no such buffer"))?;
-            (result, Slices::of(result, shapes).map_err(|why| wrong(&format!("no picture can show it: {why}")))?)
+            (result, Slices::of(result, scene).map_err(|why| wrong(&format!("no picture can show it: {why}")))?)
         } else {
-            let mut drawable = udf.results.iter().filter_map(|result| Some((result, Slices::of(result, shapes).ok()?)));
+            let mut drawable = udf.results.iter().filter_map(|result| Some((result, Slices::of(result, scene).ok()?)));
             drawable.next().ok_or_else(|| wrong("no picture can show any of its buffers"))?
         };
         if self.entry.is_some_and(|entry| entry >= slices.n) {
@@ -100,10 +103,10 @@ impl Chosen<'_> {
 }
 
 /// The buffers of a UDF with their entries, and why some can't be drawn.
-fn list(udf: &UdfOutcome, shapes: (&Shape, &Shape)) -> String {
+fn list(udf: &UdfOutcome, scene: Scene<'_>) -> String {
     let line = |result: &ResultBuffer| {
         let name = format!("{}.{}", printable(&udf.label, 64), printable(&result.name, 64));
-        match Slices::of(result, shapes) {
+        match Slices::of(result, scene) {
             Ok(slices) if slices.n == 1 => name,
             Ok(slices) => format!("{name} with entries 0 to {}", slices.n - 1),
             Err(why) => format!("{name} (no picture: {why})"),

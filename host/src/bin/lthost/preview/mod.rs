@@ -20,14 +20,16 @@ use lthost::{
 };
 use screen::{Protocol, Size};
 
-use crate::{picture::Picture, terminal};
+use crate::{picture::Picture, pictures::Scene, terminal};
 
 /// A picture of a run's results.
 pub(crate) struct Preview {
     choice: Choice,
     protocol: Protocol,
-    /// Whether earlier pictures are drawn over; elsewhere there is the last one alone.
+    /// Whether earlier pictures are drawn over.
     is_live: bool,
+    /// Whether partial results are shown, too.
+    shows_partials: bool,
     /// Lines on the terminal, from the top of the last picture to the cursor.
     n_lines: usize,
     /// What was said on the terminal up to the last picture.
@@ -41,12 +43,12 @@ struct Drawn {
 }
 
 impl Preview {
-    /// `choice` is `LABEL`, `LABEL.BUFFER` or `LABEL.BUFFER.N`.
+    /// `choice` is `LABEL`, `LABEL.BUFFER` or `LABEL.BUFFER.N`. `is_asked`: partial results are shown wherever stderr goes.
     ///
     /// # Errors
     ///
     /// `Usage` if no UDF has that label; what a plugin does wrong that is asked for its name.
-    pub(crate) fn new(choice: &str, specs: &[UdfSpec], limits: &Limits) -> anyhow::Result<Self> {
+    pub(crate) fn new(choice: &str, specs: &[UdfSpec], limits: &Limits, is_asked: bool) -> anyhow::Result<Self> {
         let label = |spec: &UdfSpec| match &spec.label {
             Some(label) => Ok(label.clone()),
             None => anyhow::Ok(describe(&spec.plugin, limits)?.name),
@@ -55,7 +57,7 @@ impl Preview {
         let choice = Choice::parse(choice, &labels)?;
         let protocol = screen::detect()?;
         let is_live = protocol != Protocol::Ascii && stderr().is_terminal();
-        Ok(Self { choice, protocol, is_live, n_lines: 0, n_said: 0 })
+        Ok(Self { choice, protocol, is_live, shows_partials: is_live || is_asked, n_lines: 0, n_said: 0 })
     }
 
     /// Shows the results so far, or at the end; over the last picture, if nothing else was printed since.
@@ -63,12 +65,12 @@ impl Preview {
     /// # Errors
     ///
     /// `Usage` if there is no such buffer or no picture can show it.
-    pub(crate) fn show(&mut self, outcome: &Outcome, shapes: (&Shape, &Shape)) -> anyhow::Result<()> {
-        let chosen = self.choice.find(outcome, shapes)?;
-        if !self.is_live && !outcome.is_complete {
+    pub(crate) fn show(&mut self, outcome: &Outcome, (nav, sig): (&Shape, &Shape)) -> anyhow::Result<()> {
+        let chosen = self.choice.find(outcome, Scene { nav, sig, damage: &outcome.damage })?;
+        if !self.shows_partials && !outcome.is_complete {
             return Ok(());
         }
-        if self.n_said != terminal::n_said() {
+        if self.n_said != terminal::n_said() || !self.is_live {
             self.n_lines = 0;
         }
         let state = if outcome.is_complete { "" } else { ", so far" };
@@ -111,7 +113,7 @@ mod tests {
 
     fn preview(protocol: Protocol, is_live: bool) -> Preview {
         let choice = Choice::parse("sum", &["sum".to_owned()]).unwrap();
-        Preview { choice, protocol, is_live, n_lines: 0, n_said: 0 }
+        Preview { choice, protocol, is_live, shows_partials: is_live, n_lines: 0, n_said: 0 }
     }
 
     fn picture() -> Picture {
