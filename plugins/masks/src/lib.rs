@@ -11,6 +11,9 @@
 //! real data are taken as two real masks each, which is half the work. Of masks that are mostly zero only the rest is
 //! multiplied.
 //!
+//! A pixel where a mask is zero does not count, whatever it holds: a dead one that is not a number spoils only the masks
+//! that see it. So it is for given masks as for computed ones, and however many zeros there are.
+//!
 //! Masks may be moved, all by the same distance or for each frame by its own: then whole frames are asked for, and each
 //! is moved the other way.
 
@@ -43,7 +46,10 @@ impl Udf for Masks {
         let mask_count = Parameter::integer("mask_count").minimum(1.0);
         let preferred_dtype = Parameter::dtype("preferred_dtype").default(Dtype::F32);
         let manifest = manifest!("masks", "Products of each frame with masks")
-            .parameter(factors.doc("stack of masks, shape (n_masks, ...sig); instead of `shape`"));
+            .parameter(factors.doc(
+                "stack of masks, shape (n_masks, ...sig), instead of `shape`; where a mask is 0 pixels do not count, whatever \
+                 they hold",
+            ));
         shape::declare(manifest)
             .parameter(mask_count.doc("number of masks, checked against what is given"))
             .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
@@ -228,6 +234,22 @@ mod tests {
             let moved = [Complex::new(0.0, 2.0), zero, Complex::new(20.0, 10.0), zero];
             assert_eq!(results.get::<Complex<f32>>("intensity"), moved);
         }
+    }
+
+    #[test]
+    fn a_dead_pixel_spoils_only_the_masks_that_see_it() {
+        let mut frame = [1.0_f32; 64];
+        frame[0] = f32::NAN;
+        for (shape, use_sparse) in [("disk", "auto"), ("disk", "false"), ("disk", "true"), ("ring", "auto")] {
+            let scan = Scan::new(&[1], &[8, 8], &frame).param("shape", shape).param("use_sparse", use_sparse);
+            let sum = scan.run::<Masks>().unwrap().get::<f32>("intensity")[0];
+            assert!(sum >= 4.0, "{shape}, {use_sparse}: {sum}");
+        }
+        let scan = Scan::new(&[1], &[8, 8], &frame).param("shape", "radial_fourier").param("n_bins", 3_i64);
+        let results = scan.param("ro", 6.0).run::<Masks>().unwrap();
+        let is_spoiled = |bin: &[Complex<f32>]| bin.iter().any(|entry| entry.re.is_nan() || entry.im.is_nan());
+        let bins: Vec<bool> = results.get("intensity").chunks_exact(25).map(is_spoiled).collect();
+        assert_eq!(bins, [false, false, true]);
     }
 
     #[test]
