@@ -44,6 +44,7 @@ impl Udf for Masks {
     fn manifest() -> Manifest {
         let factors = Parameter::array("factors", &[Axis::Any, Axis::Sig]);
         let mask_count = Parameter::integer("mask_count").minimum(1.0);
+        let shifts = Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]);
         let preferred_dtype = Parameter::dtype("preferred_dtype").default(Dtype::F32);
         let manifest = manifest!("masks", "Products of each frame with masks")
             .parameter(factors.doc(
@@ -53,11 +54,9 @@ impl Udf for Masks {
         shape::declare(manifest)
             .parameter(mask_count.doc("number of masks, checked against what is given"))
             .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
-            .parameter(
-                Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
-                    "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels",
-                ),
-            )
+            .parameter(shifts.unit("px").doc(
+                "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels, 1.9 to 1",
+            ))
             .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
             .parameter(factors::use_sparse())
     }
@@ -219,6 +218,19 @@ mod tests {
         assert_eq!(results.get::<f32>("intensity"), [3.0, 30.0]);
         let results = scan(&corner).aux("shifts", &[2, 2], &[0.0, 1.9, 5.0, 0.0]).run::<Masks>().unwrap();
         assert_eq!(results.get::<f32>("intensity"), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn shifts_that_are_no_distance_are_refused() {
+        let message = |scan: Scan| scan.run::<Masks>().unwrap_err().to_string();
+        let expected = "parameter `shifts`: expected finite numbers, down and right, given ";
+        for (down, shown) in [(f64::NAN, "[NaN, 1.0]"), (f64::NEG_INFINITY, "[-inf, 1.0]")] {
+            let shifts = Array::new(&[2], &[down, 1.0]).unwrap();
+            assert_eq!(message(scan(&[1.0_f32; 4]).param("shifts", shifts)), format!("{expected}{shown}"));
+        }
+        let aux = scan(&[1.0_f32; 4]).aux("shifts", &[2, 2], &[0.0, 1.0, 0.0, f64::NAN]);
+        assert_eq!(message(aux.clone()), format!("{expected}[0.0, NaN] for frame 1, at [1] of the scan"));
+        aux.roi(&[true, false]).run::<Masks>().unwrap();
     }
 
     #[test]
