@@ -44,6 +44,7 @@ impl Udf for Masks {
     fn manifest() -> Manifest {
         let factors = Parameter::array("factors", &[Axis::Any, Axis::Sig]);
         let mask_count = Parameter::integer("mask_count").minimum(1.0);
+        let mask_dtype = Parameter::dtype("mask_dtype");
         let shifts = Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]);
         let preferred_dtype = Parameter::dtype("preferred_dtype").default(Dtype::F32);
         let manifest = manifest!("masks", "Products of each frame with masks")
@@ -53,7 +54,9 @@ impl Udf for Masks {
             ));
         shape::declare(manifest)
             .parameter(mask_count.doc("number of masks, checked against what is given"))
-            .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
+            .parameter(mask_dtype.doc(
+                "dtype that masks are converted to, their own if not given; one of integers must hold them as they are",
+            ))
             .parameter(shifts.unit("px").doc(
                 "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels, 1.9 to 1",
             ))
@@ -73,6 +76,7 @@ impl Udf for Masks {
         }
         let input = meta.input_dtype(&Preferences::at_least(params.get("preferred_dtype")?));
         let dtype = input.promote(mask_dtype);
+        given::check_kept(&masks, mask_dtype)?;
         let masks = converted(masks, mask_dtype);
         // A number that is finite may be infinite in a smaller dtype.
         given::check_finite(&masks)?;
@@ -262,6 +266,16 @@ mod tests {
         let is_spoiled = |bin: &[Complex<f32>]| bin.iter().any(|entry| entry.re.is_nan() || entry.im.is_nan());
         let bins: Vec<bool> = results.get("intensity").chunks_exact(25).map(is_spoiled).collect();
         assert_eq!(bins, [false, false, true]);
+    }
+
+    #[test]
+    fn masks_that_an_integer_can_not_hold_are_refused() {
+        let error = scan(&[0.0, 0.0, 1.0, 0.5]).param("mask_dtype", Dtype::I8).run::<Masks>().unwrap_err();
+        let expected = "parameter `mask_dtype`: expected a dtype that keeps the masks as they are, given int8, which \
+                        makes 0 of 0.5 at mask 0, pixel (1, 1)";
+        assert_eq!(error.message(), expected);
+        let results = scan(&[0.0, 0.0, 1.0, -3.0]).param("mask_dtype", Dtype::I8).run::<Masks>().unwrap();
+        assert_eq!(results.get::<f32>("intensity"), [-9.0, -90.0]);
     }
 
     #[test]
