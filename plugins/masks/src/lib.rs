@@ -16,14 +16,17 @@
 //!
 //! Masks may be moved, all by the same distance or for each frame by its own: then whole frames are asked for, and each
 //! is moved the other way.
+//!
+//! Integers wrap around where the user asks for them by `preferred_dtype`; if that can happen there is a warning.
 
 mod factors;
 mod given;
+mod overflow;
 mod shape;
 mod shift;
 
 use factors::Factors;
-use lthost_guest_sdk::prelude::*;
+use lthost_guest_sdk::{Role, prelude::*};
 use shift::{Shifts, moved};
 
 export_udf!(Masks);
@@ -60,7 +63,10 @@ impl Udf for Masks {
             .parameter(shifts.unit("px").doc(
                 "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels, 1.9 to 1",
             ))
-            .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
+            .parameter(preferred_dtype.doc(
+                "the result is of the smallest dtype that holds the numbers of this one, of the data and of the masks; if \
+                 these are all integers, sums beyond it wrap around",
+            ))
             .parameter(factors::use_sparse())
     }
 
@@ -82,6 +88,9 @@ impl Udf for Masks {
         given::check_finite(&masks)?;
         let masks = if input.is_complex() { masks } else { split(masks)? };
         let masks = converted(masks, if input.is_complex() { dtype } else { dtype.part() });
+        if meta.role == Role::Main {
+            overflow::warn(&masks, meta.dataset_dtype);
+        }
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
         Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
