@@ -1,6 +1,6 @@
 //! Builds the plugins, and those that only tests use, so that `cargo test` needs no other command.
 
-use std::{fs, path::Path, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -20,6 +20,10 @@ fn main() {
     }
     let output = command.output().expect("`scripts/guest-cargo` can be started");
     assert!(output.status.success(), "the plugins did not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    // A test looks for warnings in it.
+    let log = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("plugins.log");
+    fs::write(&log, &output.stderr).expect("the folder of a build script can be written");
+    println!("cargo::rustc-env=PLUGINS_LOG={}", log.display());
     let built = root.join("target/guest/wasm32-unknown-unknown/release");
     println!("cargo::rustc-env=PLUGIN_DIR={}", built.display());
 }

@@ -1,6 +1,6 @@
 //! What a UDF is: name, parameters, and which of the optional functions it has.
 
-use crate::{Array, Dtype, Granularity, Preferences, Value};
+use crate::{Array, Dtype, Granularity, Value};
 
 /// What a UDF is. [`manifest!`](crate::manifest) starts one.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Manifest {
 
     #[cfg(not(target_arch = "wasm32"))]
     /// What a tile of the UDF has: what its preferences ask for, or the smallest portion that it can process.
-    pub(crate) fn granularity(&self, preferences: &Preferences) -> Granularity {
+    pub(crate) fn granularity(&self, preferences: &crate::Preferences) -> Granularity {
         preferences.granularity.unwrap_or(self.finest)
     }
 

@@ -53,6 +53,13 @@ fn generated_types_stay_where_they_are_made() {
 }
 
 #[test]
+fn plugins_build_without_warnings() {
+    // Of the SDK neither: its warnings are shown to whoever builds a plugin with it.
+    let log = fs::read_to_string(env!("PLUGINS_LOG")).unwrap();
+    assert!(!log.contains("warning: "), "{log}");
+}
+
+#[test]
 fn files_stay_small_and_open_with_what_they_are() {
     let mut n_files = 0;
     for folder in ["host", "guest-sdk", "plugins", "tests", "bench"] {
