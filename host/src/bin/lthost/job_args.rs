@@ -124,10 +124,8 @@ impl JobArgs {
         let read = |(name, path): (&'static str, &PathBuf)| {
             let dtype = npy::read_header(path)?.dtype;
             if matches!(name, "roi" | "excluded") && dtype != Dtype::Bool {
-                let path = path.display();
-                bail!(
-                    "--{name} `{path}` has dtype {dtype}, expected bool: convert it, as with numpy's `.astype(bool)`"
-                );
+                let what = format!("--{name} `{}` has dtype {dtype}, expected bool", path.display());
+                return Err(Usage(format!("{what}: convert it, as with numpy's `.astype(bool)`")).into());
             }
             Ok((name, path.clone(), read_array(path)?))
         };

@@ -21,10 +21,13 @@ mod repeat;
 mod run;
 mod simulate;
 mod terminal;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
+
+pub(crate) use usage::Usage;
 
 /// Runs user-defined functions over 4D-STEM data: sandboxed WebAssembly plugins, in parallel, in one pass.
 #[derive(Parser)]
@@ -44,11 +47,6 @@ enum Command {
     Plugins(plugins::Opts),
     Simulate(simulate::Opts),
 }
-
-/// A mistake in how the program was called: exit 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
 
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -79,7 +77,7 @@ fn main() -> ExitCode {
             complain(&error);
             match &error {
                 error if error.is::<run::Partial>() => ExitCode::from(3),
-                error if is_usage(error) => ExitCode::from(2),
+                error if usage::is_usage(error) => ExitCode::from(2),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -92,26 +90,6 @@ fn complain(error: &anyhow::Error) {
     if let Some(command) = repeat::command(error) {
         terminal::say(&format!("repeat it with: {command}"));
     }
-}
-
-/// Mistakes in the command line, as opposed to things that fail.
-fn is_usage(error: &anyhow::Error) -> bool {
-    use lthost::{plugin::PluginError, run::RunError};
-    let by_plugin = |error: &PluginError| matches!(error, PluginError::Argument { .. } | PluginError::Unknown { .. });
-    error.chain().any(|cause| {
-        cause.is::<Usage>()
-            || cause.downcast_ref::<PluginError>().is_some_and(by_plugin)
-            || cause.downcast_ref::<RunError>().is_some_and(|error| match error {
-                RunError::Plugin(error) => by_plugin(error),
-                RunError::NoUdf
-                | RunError::DuplicateLabel { .. }
-                | RunError::Label { .. }
-                | RunError::NoSuchUdf { .. }
-                | RunError::NoSuchPartition { .. }
-                | RunError::TooLate => true,
-                _ => false,
-            })
-    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
