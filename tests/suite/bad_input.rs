@@ -273,7 +273,7 @@ fn the_centre_of_mass_takes_no_nonsense() {
     };
     run("cy=nan", "`create`: parameter `cy`: expected a finite number, given NaN");
     run("r=-1", "parameter `r`: -1 is too small, the smallest is 0 px");
-    run("r=nan", "parameter `r`: NaN is too small, the smallest is 0 px");
+    run("r=nan", "parameter `r`: NaN is not a number, and one within limits is expected");
 }
 
 /// `lthost run -o out` of a plugin with parameters; it must fail, and say this.

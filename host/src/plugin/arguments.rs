@@ -199,17 +199,14 @@ fn check_range(parameter: &Parameter, value: Value) -> Result<Value, String> {
     };
     if let Some(number) = number {
         let unit = if parameter.unit.is_empty() { String::new() } else { format!(" {}", parameter.unit) };
-        if parameter.minimum.is_some_and(|minimum| number < minimum || number.is_nan()) {
-            return Err(format!(
-                "{number} is too small, the smallest is {}{unit}",
-                parameter.minimum.unwrap_or_default()
-            ));
+        if number.is_nan() && parameter.minimum.or(parameter.maximum).is_some() {
+            return Err("NaN is not a number, and one within limits is expected".to_owned());
         }
-        if parameter.maximum.is_some_and(|maximum| number > maximum || number.is_nan()) {
-            return Err(format!(
-                "{number} is too large, the largest is {}{unit}",
-                parameter.maximum.unwrap_or_default()
-            ));
+        if let Some(minimum) = parameter.minimum.filter(|minimum| number < *minimum) {
+            return Err(format!("{number} is too small, the smallest is {minimum}{unit}"));
+        }
+        if let Some(maximum) = parameter.maximum.filter(|maximum| number > *maximum) {
+            return Err(format!("{number} is too large, the largest is {maximum}{unit}"));
         }
     }
     if let Value::Text(text) = &value
@@ -374,7 +371,9 @@ mod tests {
     fn words_and_ranges() {
         assert_eq!(check(&[ParameterType::Number], "\"inf\""), Ok(Value::Number(f64::INFINITY)));
         assert_eq!(check(&[ParameterType::Number], "2"), Ok(Value::Number(2.0)));
-        assert!(check(&[ParameterType::Number], "-2").unwrap_err().contains("too small"));
+        assert!(check(&[ParameterType::Number], "-2").unwrap_err().contains("-2 is too small, the smallest is -1"));
+        let nan = check(&[ParameterType::Number], "\"nan\"").unwrap_err();
+        assert!(nan.contains("NaN is not a number"), "{nan}");
         assert!(check(&[ParameterType::Number], "\"x\"").unwrap_err().contains("got the text \"x\""));
         assert_eq!(check(&[ParameterType::Dtype], "\"float64\""), Ok(Value::Dtype(Dtype::F64)));
         assert!(check(&[ParameterType::Dtype], "\"float\"").unwrap_err().contains("unknown dtype"));
