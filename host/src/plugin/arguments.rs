@@ -179,10 +179,16 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
                 Argument::Json(json @ Json::Array(_)) => nested(json, &[*dtype]).map_err(Some)?,
                 Argument::Json(_) => return Err(None),
             };
-            let expected = axes.nav.join(extra_shape.axes()).map_err(|error| Some(error.to_string()))?;
-            if array.shape != expected {
+            let shaped = |nav: &Shape| nav.join(extra_shape.axes()).map_err(|error| Some(error.to_string()));
+            let flat = Shape::new([axes.nav.size()]).map_err(|error| Some(error.to_string()))?;
+            // Like a ROI.
+            let (expected, flat) = (shaped(axes.nav)?, shaped(&flat)?);
+            if array.shape != expected && array.shape != flat {
                 let (found, nav) = (&array.shape, axes.nav);
-                return Err(Some(format!("its shape is {found}, expected {expected}: an entry per frame of {nav}")));
+                let or_flat = if flat == expected { String::new() } else { format!(" or {flat}") };
+                return Err(Some(format!(
+                    "its shape is {found}, expected {expected}{or_flat}: an entry per frame of {nav}"
+                )));
             }
             as_one_of(array, &[*dtype]).map(Value::Array).map_err(Some)
         }

@@ -38,7 +38,7 @@ pub(crate) struct JobArgs {
     update: Vec<(u64, Update)>,
     #[command(flatten)]
     dataset: DatasetArgs,
-    /// Frames to use: a boolean .npy of the scan's shape
+    /// Frames to use: a boolean .npy of the scan's shape, or flat
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
     /// Dark frame, taken away from every frame: a .npy of a frame's shape
