@@ -14,8 +14,8 @@ const SPARSE_UP_TO: f64 = 0.05;
 pub(crate) fn use_sparse() -> Parameter {
     let words: Vec<&str> = ["auto", "true", "false"].into_iter().chain(LIBRARIES).collect();
     Parameter::flag("use_sparse").or(ParameterType::Text).choices(&words).default("auto").doc(
-        "how masks are multiplied: without their zeros (true), whole (false), or as is faster (`auto`), with the same \
-         result but for last digits; names of LiberTEM's sparse libraries mean true",
+        "how masks are multiplied: without their zeros (true), whole (false), or as is likely faster (`auto`); the result \
+         is the same but for last digits; names of LiberTEM's sparse libraries mean true",
     )
 }
 
