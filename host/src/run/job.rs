@@ -80,13 +80,12 @@ impl Job {
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
-        for (partition, update) in &config.updates {
+        let mut updates: Vec<_> = config.updates.iter().collect();
+        // Those that hold from the same position on count in this order.
+        updates.sort_by_key(|(partition, _)| *partition);
+        for (partition, update) in updates {
             // Partitions without frames in the ROI have no position: it holds from the next one on that has.
             let from = plan.partitions.partition_point(|planned| planned.range.index < *partition);
-            // Of a partition alone those that hold there count.
-            if config.only_partition.is_some() && from >= plan.partitions.len() {
-                continue;
-            }
             schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
         }
         Ok(Self {

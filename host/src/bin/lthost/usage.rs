@@ -30,8 +30,7 @@ fn by_run(error: &RunError) -> bool {
         | RunError::DuplicateLabel { .. }
         | RunError::Label { .. }
         | RunError::NoSuchUdf { .. }
-        | RunError::NoSuchPartition { .. }
-        | RunError::TooLate => true,
+        | RunError::NoSuchPartition { .. } => true,
         _ => false,
     }
 }

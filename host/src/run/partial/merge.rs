@@ -136,7 +136,9 @@ pub fn merge(
     let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
     let partitions = within_roi(equal_parts(scan.nav.size(), run.n_partitions), &scan.roi, &present);
     let mut schedule = Schedule::new(partitions.len(), 1);
-    for record in &run.updates {
+    let mut updates: Vec<_> = run.updates.iter().collect();
+    updates.sort_by_key(|record| record.from_partition);
+    for record in updates {
         let arguments = restore_arguments(&record.arguments, &first.blocks).map_err(unreadable)?;
         let update = Update { label: record.label.clone(), arguments };
         let from = partitions.partition_point(|partition| partition.range.index < record.from_partition);
