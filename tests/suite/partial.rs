@@ -157,7 +157,11 @@ fn partials_that_do_not_belong_together_are_refused_by_name() {
         merge(&folder, &names, &["-o", "out"]).fails(1, &[error]);
         folder.assert_untouched();
     };
-    refused(&["0.partial", "2.partial"], "1 of 3 partitions are missing, the first is number 1");
+    let missing =
+        |which: &str| format!("partitions are missing: {which}; make each with `lthost partial --partition I`");
+    refused(&["0.partial", "2.partial"], &format!("1 of 3 {}", missing("1")));
+    refused(&["0.partial"], &format!("2 of 3 {}", missing("1 to 2")));
+    refused(&["1.partial"], &format!("2 of 3 {}", missing("0, 2")));
     refused(&["0.partial", "1.partial", "0.partial"], "`0.partial` and `0.partial` are both of partition 0");
     let bytes = fs::read(folder.path("1.partial")).unwrap();
     folder.write("cut", &bytes[..bytes.len() / 2]);
@@ -280,10 +284,11 @@ fn what_a_partial_says_is_a_claim() {
     let folder = folder();
     make(&folder, 1, &["--plugin", "detectors=masks", "-p", "factors=@masks.npy", "--roi", "roi.npy"]);
     let bytes = fs::read(folder.path("0.partial")).unwrap();
-    let forgeries: [Forgery<'_>; 12] = [
+    let forgeries: [Forgery<'_>; 13] = [
         ("partitions are missing", &|header| header["run"]["n_partitions"] = u64::MAX.into()),
         ("its partition is none of those", &|header| header["run"]["n_partitions"] = 0.into()),
         ("its partition is none of those", &|header| header["partition"] = 7.into()),
+        ("was made by lthost 0.0.1, and this is", &|header| header["run"]["lthost"] = "0.0.1".into()),
         ("ROI does not fit", &|header| header["run"]["nav"] = vec![1_u64 << 40, 1 << 20].into()),
         ("impossible shape", &|header| header["run"]["nav"] = vec![u64::MAX, 3].into()),
         ("frames or partitions are not those", &|header| header["run"]["present"] = vec![0, 21].into()),
