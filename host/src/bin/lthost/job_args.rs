@@ -185,10 +185,10 @@ fn specs(args: &JobArgs, matches: &ArgMatches, engine: &Engine, limits: &Limits)
         .collect()
 }
 
-/// `LABEL=PLUGIN`; a `=` further on may be part of a path.
+/// `LABEL=PLUGIN`. What stands before a `=` is part of a path if it has a `/`, or if there is a file of the whole name.
 pub(crate) fn split_label(plugin: &str) -> (Option<String>, &str) {
     match plugin.split_once('=') {
-        Some((label, rest)) if !label.contains(['/', '.']) => (Some(label.to_owned()), rest),
+        Some((label, rest)) if !label.contains('/') && !Path::new(plugin).is_file() => (Some(label.to_owned()), rest),
         _ => (None, plugin),
     }
 }
@@ -238,6 +238,8 @@ mod tests {
     #[test]
     fn labels_stand_before_the_plugin() {
         assert_eq!(split_label("bf=masks"), (Some("bf".to_owned()), "masks"));
+        assert_eq!(split_label("a.b=sum"), (Some("a.b".to_owned()), "sum"));
+        assert_eq!(split_label("a=./b=c.wasm"), (Some("a".to_owned()), "./b=c.wasm"));
         assert_eq!(split_label("./a=b.wasm"), (None, "./a=b.wasm"));
         assert_eq!(split_label("masks"), (None, "masks"));
     }
