@@ -111,7 +111,7 @@ impl JobArgs {
         let specs = specs(self, matches, &engine, &config.limits)?;
         let dataset = Arc::new(self.dataset.open()?);
         for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
-            terminal::say(&format!("warning: {text}"));
+            terminal::say_at("warning", text);
         }
         config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
         let inputs = self.inputs(&dataset, &arrays);

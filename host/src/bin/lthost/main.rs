@@ -58,6 +58,9 @@ fn main() -> ExitCode {
         Command::Run(opts) => {
             // The order of `--plugin` and `-p` counts, and only the matches have it.
             let matches = matches.subcommand_matches("run").expect("it is this subcommand");
+            if matches.get_one("progress") == Some(&progress::Style::Json) {
+                terminal::speak_json();
+            }
             run::run(opts, matches)
         }
         Command::Partial(opts) => {
@@ -74,21 +77,14 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
-            match &error {
-                error if error.is::<run::Partial>() => ExitCode::from(3),
-                error if usage::is_usage(error) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
+            let exit_status = match &error {
+                error if error.is::<run::Partial>() => 3,
+                error if usage::is_usage(error) => 2,
+                _ => 1,
+            };
+            terminal::say_failure(&format!("{error:#}"), exit_status, repeat::command(&error).as_deref());
+            ExitCode::from(exit_status)
         }
-    }
-}
-
-/// Prints an error and what led to it, on one line as far as they are.
-fn complain(error: &anyhow::Error) {
-    terminal::say(&format!("error: {error:#}"));
-    if let Some(command) = repeat::command(error) {
-        terminal::say(&format!("repeat it with: {command}"));
     }
 }
 
