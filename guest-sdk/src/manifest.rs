@@ -166,7 +166,8 @@ pub enum ParameterType {
         /// Expected axes; none for any shape.
         axes: Option<Vec<Axis>>,
     },
-    /// AUX data: an entry for each frame of the scan. See [`Tile::aux`](crate::Tile::aux).
+    /// AUX data: an entry for each frame of the scan, given in the scan's shape or flat. See
+    /// [`Tile::aux`](crate::Tile::aux).
     Aux {
         /// What the host converts it to.
         dtype: Dtype,

@@ -237,6 +237,20 @@ fn a_plugin_is_found_by_path_or_by_name_in_a_plugin_folder() {
 }
 
 #[test]
+fn a_label_may_have_dots_and_a_file_may_have_an_equals_sign() {
+    let folder = folder();
+    fs::copy(wasm("hostile_raw"), folder.path("raw=2.wasm")).unwrap();
+    fs::copy(wasm("hostile_raw"), folder.path("a.b=c.wasm")).unwrap();
+    run(&folder, &["--plugin", "v1.0=sum", "--plugin", "x=raw=2.wasm", "-o", "out"]);
+    assert!(folder.path("out/v1.0/intensity.npy").is_file() && folder.path("out/x/count.npy").is_file());
+    for file in ["raw=2.wasm", "./raw=2.wasm", "a.b=c.wasm"] {
+        run(&folder, &["--plugin", file, "-o", "out"]);
+        assert!(folder.path("out/raw/count.npy").is_file(), "{file}");
+        fs::remove_dir_all(folder.path("out")).unwrap();
+    }
+}
+
+#[test]
 fn json_has_what_a_script_needs() {
     let folder = folder();
     let printed = run(&folder, &["--plugin", "sum", "--plugin", "sumsig", "--json", "-o", "out"]).json();

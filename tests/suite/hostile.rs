@@ -230,7 +230,7 @@ fn complex_data_are_not_made_real() {
     let folder = Folder::new();
     folder.array("scan.npy", lthost::shape::Dtype::C64, &[2, 3, 4, 5], vec![0; 2 * 3 * 4 * 5 * 8]);
     let args = ["run", "--dataset", "scan.npy", "-o", "out", "--plugin", "hostile_guest", "-p", "exactly=f32"];
-    folder.lthost(&args).fails_saying(
+    folder.lthost(&args).refuses_saying(
         "plugin `hostile` wants its data as f32, but the data set is c64: complex numbers can't become real",
     );
     folder.assert_untouched();

@@ -98,6 +98,40 @@ fn progress_is_told_as_json_per_run_and_per_udf() {
 }
 
 #[test]
+fn whatever_is_said_to_a_script_is_json() {
+    let folder = Folder::new();
+    folder.write("numbers", [0; 1000]);
+    let numbers = ["--dataset", "numbers", "--dtype", "u16", "--sig-shape", "4,7", "--profile"];
+    let said = |args: &[&str], code: i32| -> Vec<Json> {
+        let ended = folder.lthost(&[&["run", "--progress", "json", "--partitions", "4"], args].concat());
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let levels = |lines: &[Json]| -> Vec<String> {
+        lines.iter().filter_map(|line| Some(line["level"].as_str()?.to_owned())).collect()
+    };
+    // A warning about the data, and the table of the profile.
+    let lines = said(&[&numbers[..], &["--plugin", "sum"]].concat(), 0);
+    assert_eq!(levels(&lines), ["warning", "info"]);
+    assert!(lines[0]["message"].as_str().unwrap().starts_with("the last 48 bytes are ignored"), "{}", lines[0]);
+    assert!(lines.last().unwrap()["message"].as_str().unwrap().contains("\n  sum: process"), "{lines:?}");
+    // What a plugin says, and a failure on the way.
+    let scan = ["--dataset", "scan.npy", "--plugin", "hostile_guest", "-p"];
+    assert!(levels(&said(&[&scan[..], &["attack=log-escapes"]].concat(), 0)).contains(&"warning".to_owned()));
+    let lines = said(&[&scan[..], &["attack=panic"]].concat(), 1);
+    let failure = lines.last().unwrap();
+    assert!(failure["error"].as_str().unwrap().starts_with("plugin `hostile`, `process` (partition "), "{failure}");
+    assert_eq!(failure["exit_status"], 1);
+    assert!(failure["repeat_with"].as_str().unwrap().contains(" --partition "), "{failure}");
+    // Before anything runs.
+    let lines = said(&["--dataset", "nowhere.npy", "--plugin", "sum"], 1);
+    let failure = serde_json::json!({"error": "there is no file `nowhere.npy`", "exit_status": 1, "repeat_with": null});
+    assert_eq!(lines, [failure]);
+    let lines = said(&["--dataset", "scan.npy", "--plugin", "sum", "-p", "dtype=float"], 2);
+    assert_eq!(lines.last().unwrap()["exit_status"], 2);
+}
+
+#[test]
 fn one_frame_alone_is_printed_whole() {
     let folder = Folder::new();
     for frame in ["7", "1,2"] {

@@ -111,10 +111,13 @@ fn leb(mut n: usize) -> Vec<u8> {
 #[test]
 fn a_file_that_is_no_wasm_is_refused() {
     let no_wasm = "plugin `./x.wasm` is refused: it is no WebAssembly: the file does not start with `\\0asm`";
-    run(b"").fails_saying(no_wasm);
-    run(b"(module)").fails_saying(no_wasm);
-    run(b"\x7fELF\x02\x01\x01").fails_saying(no_wasm);
+    run(b"").refuses_saying(no_wasm);
+    run(b"(module)").refuses_saying(no_wasm);
+    run(b"\x7fELF\x02\x01\x01").refuses_saying(no_wasm);
     run(b"\0asm\x01\0\0\0 and then something else").fails(1, &["plugin `./x.wasm` is refused: "]);
+    let folder = Folder::new();
+    folder.lthost(&["inspect", "scan.npy"]).refuses_saying(&no_wasm.replace("./x.wasm", "scan.npy"));
+    // What begins like one is damaged.
     run(b"\0asm").fails(1, &["plugin `./x.wasm` is refused: it is no valid WebAssembly"]);
     run(b"\0asm\xff\xff\xff\xff").fails(1, &["plugin `./x.wasm` is refused: it is no valid WebAssembly"]);
 }

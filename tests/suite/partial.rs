@@ -69,6 +69,7 @@ fn folder() -> Folder {
     folder.array("dark.npy", Dtype::F64, &SCAN[2..], numbers(42));
     // The first of five partitions has no frame in it.
     folder.array("roi.npy", Dtype::Bool, &SCAN[..2], (0..20).map(|i| u8::from(i > 4 && i % 3 != 1)).collect());
+    folder.array("early.npy", Dtype::Bool, &SCAN[..2], (0..20).map(|i| u8::from(i > 4 && i < 15)).collect());
     folder.array("excluded.npy", Dtype::Bool, &SCAN[2..], (0..42).map(|i| u8::from(i == 17)).collect());
     folder
 }
@@ -98,12 +99,16 @@ fn merge(folder: &Folder, names: &[String], args: &[&str]) -> Ended {
 #[test]
 fn partials_merge_to_the_same_bits_as_one_run() {
     let corrected = ["--roi", "roi.npy", "--dark", "dark.npy", "--excluded", "excluded.npy"];
-    let updated = ["--update", "2:probe.scale=3", "--update", "1:detectors.mask_count=2"];
-    let options: [(u64, &[&str]); 5] = [
+    let updated =
+        ["--update", "2:probe.scale=3", "--update", "1:probe.scale=2", "--update", "1:detectors.mask_count=2"];
+    // The last partition has no frame in the ROI, either.
+    let late = ["--roi", "early.npy", "--update", "4:probe.scale=3", "--update", "1:probe.scale=2"];
+    let options: [(u64, &[&str]); 6] = [
         (4, &[]),
         (3, &["--sync-offset", "-7", "--tile-bytes", "100"]),
         (5, &corrected),
         (4, &updated),
+        (5, &late),
         (2, &["--deterministic"]),
     ];
     for (n_partitions, options) in options {
@@ -152,7 +157,11 @@ fn partials_that_do_not_belong_together_are_refused_by_name() {
         merge(&folder, &names, &["-o", "out"]).fails(1, &[error]);
         folder.assert_untouched();
     };
-    refused(&["0.partial", "2.partial"], "1 of 3 partitions are missing, the first is number 1");
+    let missing =
+        |which: &str| format!("partitions are missing: {which}; make each with `lthost partial --partition I`");
+    refused(&["0.partial", "2.partial"], &format!("1 of 3 {}", missing("1")));
+    refused(&["0.partial"], &format!("2 of 3 {}", missing("1 to 2")));
+    refused(&["1.partial"], &format!("2 of 3 {}", missing("0, 2")));
     refused(&["0.partial", "1.partial", "0.partial"], "`0.partial` and `0.partial` are both of partition 0");
     let bytes = fs::read(folder.path("1.partial")).unwrap();
     folder.write("cut", &bytes[..bytes.len() / 2]);
@@ -242,6 +251,14 @@ fn another_plugin_is_refused_and_may_have_moved() {
 fn what_can_not_be_made_is_told() {
     let folder = folder();
     partial(&folder, 4, "x", &["--plugin", "sum", "--partitions", "4"]).fails(2, &["there is no partition 4"]);
+    // New parameters are checked wherever they hold from on.
+    let updated = |update: &str, error: &str| {
+        let args = ["--plugin", "sum", "--partitions", "4", "--update", update];
+        partial(&folder, 1, "x", &args).fails(2, &[error]);
+    };
+    updated("4:sum.dtype=f64", "there is no partition 4: the scan has 4");
+    updated("3:sums.dtype=f64", "there is no UDF with the label `sums`");
+    updated("3:sum.dtype=float", "unknown dtype `float`");
     partial(&folder, 0, "scan.npy", &["--plugin", "sum"]).fails(1, &["it is an input of this run"]);
     let attack = ["--plugin", "hostile_guest", "-p", "attack=panic", "--partitions", "4"];
     partial(&folder, 1, "x", &attack).fails(1, &["plugin `hostile`, `process` (partition 1"]);
@@ -267,10 +284,11 @@ fn what_a_partial_says_is_a_claim() {
     let folder = folder();
     make(&folder, 1, &["--plugin", "detectors=masks", "-p", "factors=@masks.npy", "--roi", "roi.npy"]);
     let bytes = fs::read(folder.path("0.partial")).unwrap();
-    let forgeries: [Forgery<'_>; 12] = [
+    let forgeries: [Forgery<'_>; 13] = [
         ("partitions are missing", &|header| header["run"]["n_partitions"] = u64::MAX.into()),
         ("its partition is none of those", &|header| header["run"]["n_partitions"] = 0.into()),
         ("its partition is none of those", &|header| header["partition"] = 7.into()),
+        ("was made by lthost 0.0.1, and this is", &|header| header["run"]["lthost"] = "0.0.1".into()),
         ("ROI does not fit", &|header| header["run"]["nav"] = vec![1_u64 << 40, 1 << 20].into()),
         ("impossible shape", &|header| header["run"]["nav"] = vec![u64::MAX, 3].into()),
         ("frames or partitions are not those", &|header| header["run"]["present"] = vec![0, 21].into()),

@@ -128,7 +128,15 @@ impl Ended {
 
     /// It failed with exactly this error, but for the functions of the plugin and the command line that may stand after it.
     pub(crate) fn fails_saying(&self, error: &str) -> &Self {
-        self.fails(1, &[]);
+        self.fails(1, &[]).says(error)
+    }
+
+    /// As [`Ended::fails_saying`], of what can't be, however the files are.
+    pub(crate) fn refuses_saying(&self, error: &str) -> &Self {
+        self.fails(2, &[]).says(error)
+    }
+
+    fn says(&self, error: &str) -> &Self {
         let is_extra = |line: &str| line.starts_with("    at ") || line.starts_with("repeat it with: ");
         let said: Vec<&str> = self.stderr.lines().filter(|line| !is_extra(line)).collect();
         assert_eq!(said.join("\n"), format!("error: {error}"));

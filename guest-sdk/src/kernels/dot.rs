@@ -1,7 +1,7 @@
 //! Products of frames with masks.
 
 use super::{CHUNK, SEGMENT, sum::reduce};
-use crate::Element;
+use crate::{DtypeKind, Element};
 
 /// The product of one frame with each of `N` masks, without conjugation. Longer slices are cut to the shortest.
 pub fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
@@ -35,6 +35,70 @@ pub struct Stack<'a, T> {
 ///
 /// Where the block reaches beyond the masks.
 pub fn add_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
+    add_products::<T, Multiplied>(acc, pixels, block_len, stack);
+}
+
+/// As [`add_dots`], and as fast, but pixels where a mask is zero do not count, as if they were zero themselves: what is
+/// infinite or not a number there does not spoil the product.
+///
+/// # Panics
+///
+/// Where the block reaches beyond the masks.
+pub fn add_masked_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
+    add_products::<T, LeftOut>(acc, pixels, block_len, stack);
+}
+
+/// What becomes of pixels where a mask is zero.
+trait Zeros {
+    /// The products of a segment.
+    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N];
+}
+
+/// They are multiplied with zero.
+struct Multiplied;
+
+impl Zeros for Multiplied {
+    #[inline]
+    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+        dot_segment(frame, masks)
+    }
+}
+
+/// They do not count.
+struct LeftOut;
+
+impl Zeros for LeftOut {
+    /// Zero times a finite number is zero, and a product that is not finite makes the sum so, and the sum of sums: only
+    /// then is the mask worth a look.
+    #[inline]
+    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+        let sums = dot_segment(frame, masks);
+        let is_integer = T::DTYPE.kind() < DtypeKind::Float;
+        if is_integer || is_finite(sums.into_iter().fold(T::Wide::ZERO, T::Wide::plus)) {
+            return sums;
+        }
+        without_zeros(frame, masks, sums)
+    }
+}
+
+fn is_finite<T: Element>(number: T) -> bool {
+    let number = number.to_complex();
+    number.re.is_finite() && number.im.is_finite()
+}
+
+/// Makes those of `sums` again that are not finite.
+#[cold]
+#[inline(never)]
+fn without_zeros<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N], mut sums: [T::Wide; N]) -> [T::Wide; N] {
+    for (n, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !is_finite(**sum)) {
+        let seen = |(&pixel, &weight): (&T, &T)| if weight == T::ZERO { T::ZERO } else { pixel };
+        let frame: Vec<T> = frame.iter().zip(masks[n]).map(seen).collect();
+        *sum = dot_segment(&frame, masks)[n];
+    }
+    sums
+}
+
+fn add_products<T: Element, Z: Zeros>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
     let Stack { masks, mask_len, start } = stack;
     let n_masks = masks.len().checked_div(mask_len).unwrap_or(0);
     if n_masks == 0 || block_len == 0 {
@@ -50,10 +114,10 @@ pub fn add_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack
             for (totals, frame) in totals.chunks_exact_mut(n_masks).zip(frames) {
                 let totals = &mut totals[first..];
                 match n_masks - first {
-                    1 => add(totals, dot_segment(frame, [mask(first)])),
-                    2 => add(totals, dot_segment(frame, [0, 1].map(|i| mask(first + i)))),
-                    3 => add(totals, dot_segment(frame, [0, 1, 2].map(|i| mask(first + i)))),
-                    _ => add(totals, dot_segment(frame, [0, 1, 2, 3].map(|i| mask(first + i)))),
+                    1 => add(totals, Z::dot(frame, [mask(first)])),
+                    2 => add(totals, Z::dot(frame, [0, 1].map(|i| mask(first + i)))),
+                    3 => add(totals, Z::dot(frame, [0, 1, 2].map(|i| mask(first + i)))),
+                    _ => add(totals, Z::dot(frame, [0, 1, 2, 3].map(|i| mask(first + i)))),
                 }
             }
         }
@@ -126,6 +190,50 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pixels_where_a_mask_is_zero_count_as_zero() {
+        let (n_frames, mask_len, start, block_len) = (3, 5000, 17, 4100);
+        for n_masks in 1..7 {
+            let clean: Vec<f32> = numbers(n_frames * block_len, 10.0);
+            let mut masks: Vec<f32> = numbers(n_masks * mask_len, 1.0);
+            let dead = [0, 31, 2047, 2048, 4096, 4099];
+            let (mut zeros, mut broken) = (clean.clone(), clean);
+            for (at, value) in dead.into_iter().zip([f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into_iter().cycle()) {
+                masks.chunks_exact_mut(mask_len).for_each(|mask| mask[start + at] = 0.0);
+                zeros[block_len + at] = 0.0;
+                broken[block_len + at] = value;
+            }
+            let stack = Stack { masks: &masks, mask_len, start };
+            let product = |pixels: &[f32], of: fn(&mut [f32], &[f32], usize, Stack<'_, f32>)| {
+                let mut acc = vec![1.0; n_frames * n_masks];
+                of(&mut acc, pixels, block_len, stack);
+                acc
+            };
+            let expected = product(&zeros, add_dots);
+            assert_eq!(product(&broken, add_masked_dots), expected, "{n_masks} masks");
+            assert!(product(&broken, add_dots)[n_masks].is_nan());
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_counts_where_a_mask_is_not_zero() {
+        let masks = [1.0, 0.0, 0.0, 1.0];
+        let mut acc = [0.0; 4];
+        add_masked_dots(
+            &mut acc,
+            &[f64::NAN, 2.0, f64::INFINITY, 3.0],
+            2,
+            Stack { masks: &masks, mask_len: 2, start: 0 },
+        );
+        assert!(acc[0].is_nan() && acc[2].is_infinite());
+        assert!((acc[1] - 2.0).abs() + (acc[3] - 3.0).abs() < 1e-12);
+        let i = Complex::new(0.0_f32, 1.0);
+        let mut acc = [Complex::ZERO];
+        let pixels = [i, Complex::new(1.0, f32::NAN)];
+        add_masked_dots(&mut acc, &pixels, 2, Stack { masks: &[i, Complex::ZERO], mask_len: 2, start: 0 });
+        assert_eq!(acc, [Complex::new(-1.0, 0.0)]);
     }
 
     #[test]

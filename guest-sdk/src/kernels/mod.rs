@@ -17,7 +17,7 @@ mod sparse;
 mod sum;
 
 pub use convert::convert;
-pub use dot::{Stack, add_dots, dot};
+pub use dot::{Stack, add_dots, add_masked_dots, dot};
 pub use frames::{add_frames, maximum, minimum};
 pub use logs::add_logs;
 pub use moments::add_moments;

@@ -179,10 +179,16 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
                 Argument::Json(json @ Json::Array(_)) => nested(json, &[*dtype]).map_err(Some)?,
                 Argument::Json(_) => return Err(None),
             };
-            let expected = axes.nav.join(extra_shape.axes()).map_err(|error| Some(error.to_string()))?;
-            if array.shape != expected {
+            let shaped = |nav: &Shape| nav.join(extra_shape.axes()).map_err(|error| Some(error.to_string()));
+            let flat = Shape::new([axes.nav.size()]).map_err(|error| Some(error.to_string()))?;
+            // Like a ROI.
+            let (expected, flat) = (shaped(axes.nav)?, shaped(&flat)?);
+            if array.shape != expected && array.shape != flat {
                 let (found, nav) = (&array.shape, axes.nav);
-                return Err(Some(format!("its shape is {found}, expected {expected}: an entry per frame of {nav}")));
+                let or_flat = if flat == expected { String::new() } else { format!(" or {flat}") };
+                return Err(Some(format!(
+                    "its shape is {found}, expected {expected}{or_flat}: an entry per frame of {nav}"
+                )));
             }
             as_one_of(array, &[*dtype]).map(Value::Array).map_err(Some)
         }
@@ -199,17 +205,14 @@ fn check_range(parameter: &Parameter, value: Value) -> Result<Value, String> {
     };
     if let Some(number) = number {
         let unit = if parameter.unit.is_empty() { String::new() } else { format!(" {}", parameter.unit) };
-        if parameter.minimum.is_some_and(|minimum| number < minimum || number.is_nan()) {
-            return Err(format!(
-                "{number} is too small, the smallest is {}{unit}",
-                parameter.minimum.unwrap_or_default()
-            ));
+        if number.is_nan() && parameter.minimum.or(parameter.maximum).is_some() {
+            return Err("NaN is not a number, and one within limits is expected".to_owned());
         }
-        if parameter.maximum.is_some_and(|maximum| number > maximum || number.is_nan()) {
-            return Err(format!(
-                "{number} is too large, the largest is {}{unit}",
-                parameter.maximum.unwrap_or_default()
-            ));
+        if let Some(minimum) = parameter.minimum.filter(|minimum| number < *minimum) {
+            return Err(format!("{number} is too small, the smallest is {minimum}{unit}"));
+        }
+        if let Some(maximum) = parameter.maximum.filter(|maximum| number > *maximum) {
+            return Err(format!("{number} is too large, the largest is {maximum}{unit}"));
         }
     }
     if let Value::Text(text) = &value
@@ -374,7 +377,9 @@ mod tests {
     fn words_and_ranges() {
         assert_eq!(check(&[ParameterType::Number], "\"inf\""), Ok(Value::Number(f64::INFINITY)));
         assert_eq!(check(&[ParameterType::Number], "2"), Ok(Value::Number(2.0)));
-        assert!(check(&[ParameterType::Number], "-2").unwrap_err().contains("too small"));
+        assert!(check(&[ParameterType::Number], "-2").unwrap_err().contains("-2 is too small, the smallest is -1"));
+        let nan = check(&[ParameterType::Number], "\"nan\"").unwrap_err();
+        assert!(nan.contains("NaN is not a number"), "{nan}");
         assert!(check(&[ParameterType::Number], "\"x\"").unwrap_err().contains("got the text \"x\""));
         assert_eq!(check(&[ParameterType::Dtype], "\"float64\""), Ok(Value::Dtype(Dtype::F64)));
         assert!(check(&[ParameterType::Dtype], "\"float\"").unwrap_err().contains("unknown dtype"));

@@ -43,6 +43,12 @@ pub enum PluginError {
         /// What there is.
         known: String,
     },
+    /// The file is something else than a plugin.
+    #[error("plugin `{plugin}` is refused: it is no WebAssembly: the file does not start with `\\0asm`")]
+    NoWebAssembly {
+        /// Name or path.
+        plugin: String,
+    },
     /// The file is not a plugin that this host runs.
     #[error("plugin `{plugin}` is refused: {reason}")]
     Refused {

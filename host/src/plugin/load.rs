@@ -51,7 +51,7 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// [`PluginError::Refused`].
+    /// [`PluginError::NoWebAssembly`], [`PluginError::Refused`].
     pub fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
         let (facts, component) = examine(origin, bytes, limits)?;
         let refused = |error: wasmtime::Error| refuse(origin, format!("it does not compile: {error:#}"));
@@ -74,7 +74,7 @@ impl Plugin {
 ///
 /// # Errors
 ///
-/// [`PluginError::Unreadable`], [`PluginError::Refused`].
+/// [`PluginError::Unreadable`], and those of [`inspect_bytes`].
 pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Facts, PluginError> {
     examine(&path.display().to_string(), &read(path, limits)?, limits).map(|(facts, _)| facts)
 }
@@ -83,7 +83,7 @@ pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Facts, PluginError> 
 ///
 /// # Errors
 ///
-/// [`PluginError::Refused`].
+/// [`PluginError::NoWebAssembly`], [`PluginError::Refused`].
 pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Facts, PluginError> {
     examine(origin, bytes, limits).map(|(facts, _)| facts)
 }
@@ -116,7 +116,7 @@ fn examine(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(Facts, Vec<u8
         return Err(refuse(origin, format!("it has more than {limit} bytes (raise --max-plugin-bytes)")));
     }
     if !bytes.starts_with(b"\0asm") {
-        return Err(refuse(origin, "it is no WebAssembly: the file does not start with `\\0asm`".to_owned()));
+        return Err(PluginError::NoWebAssembly { plugin: printable(origin, 1000) });
     }
     let (encoding, component) = match Parser::new(0).parse_all(bytes).next() {
         Some(Ok(Payload::Version { encoding: Encoding::Component, .. })) => ("component", bytes.to_vec()),

@@ -83,7 +83,7 @@ pub enum ParameterType {
         /// Expected axes; none for any.
         axes: Option<Vec<Axis>>,
     },
-    /// One entry per frame of the scan.
+    /// One entry per frame of the scan: shape `(...nav, ...extra)`, or flat, `(n_frames, ...extra)`.
     Aux {
         /// Wanted dtype.
         dtype: Dtype,

@@ -101,13 +101,11 @@ impl Job {
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
-        let (n_resumed, updates) = begin(&source, (specs, &mut udfs), config, &plan)?;
+        let (n_resumed, mut updates) = begin(&source, (specs, &mut udfs), config, &plan)?;
+        // Those that hold from the same position on count in this order.
+        updates.sort_by_key(|(partition, _)| *partition);
         for (partition, update) in &updates {
             let from = plan.position(*partition);
-            // Of a partition alone those that hold there count.
-            if config.only_partition.is_some() && from >= plan.partitions.len() {
-                continue;
-            }
             schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
         }
         schedule.go_on_from(n_resumed);
@@ -362,7 +360,9 @@ impl Job {
     /// The complete results.
     fn end(&self, mut merger: Merger) -> Result<Outcome, RunError> {
         // Those that nothing was merged after, where a checkpoint had all.
-        self.make_changes(&mut merger, self.plan.partitions.len())?;
+        if let Some(last) = self.plan.partitions.len().checked_sub(1) {
+            self.make_changes(&mut merger, last)?;
+        }
         let udfs = std::mem::take(&mut merger.udfs).into_iter();
         let udfs = udfs.map(|udf| udf.into_outcome(&self.source.scan)).collect::<Result<_, _>>()?;
         Ok(Outcome { profile: self.profile(), ..self.outcome(udfs, &merger) })

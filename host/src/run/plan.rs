@@ -67,7 +67,8 @@ pub(super) fn equal_parts(n_frames: u64, n: u64) -> Vec<Range<FrameIdx>> {
 impl Plan {
     pub(super) fn new(dataset: &Dataset, roi: &Roi, config: &RunConfig, udfs: &[Prepared]) -> Result<Self, RunError> {
         let all = partition_plan(dataset, config.partitions);
-        if let Some(index) = config.only_partition.filter(|&index| index >= all.len() as u64) {
+        let mut named = config.only_partition.into_iter().chain(config.updates.iter().map(|(index, _)| *index));
+        if let Some(index) = named.find(|&index| index >= all.len() as u64) {
             return Err(RunError::NoSuchPartition { index, n_partitions: all.len() });
         }
         let partitions = within_roi(all, roi, &dataset.present());

@@ -88,24 +88,26 @@ impl Schedule {
         self.changes[n_known..].iter().take_while(|change| change.from <= position).cloned().collect()
     }
 
-    /// Takes new parameters for a UDF from the next partition on that nobody has taken. Gives its position.
+    /// Takes new parameters for a UDF from the next partition on that nobody has taken, or from a later one. Gives its
+    /// position. One that is named beyond all that are processed is checked, too, and holds nowhere.
     ///
     /// # Errors
     ///
-    /// [`RunError`], and then nothing changes: there is no such UDF or partition, or the parameters will not do.
+    /// [`RunError`], and then nothing changes: there is no such UDF, no partition is left, or the parameters will not do.
     pub(super) fn update(
         &mut self,
         update: &Update,
         from: Option<usize>,
         (specs, recipes, axes): (&[UdfSpec], &[Recipe], Axes<'_>),
     ) -> Result<usize, RunError> {
+        let is_too_late = from.is_none() && self.next >= self.n_partitions;
         let from = from.unwrap_or(self.next).max(self.next);
         let udf = recipes.iter().position(|recipe| recipe.label == update.label);
         let udf = udf.ok_or_else(|| RunError::NoSuchUdf {
             label: update.label.clone(),
             known: recipes.iter().map(|recipe| recipe.label.clone()).collect(),
         })?;
-        if from >= self.n_partitions {
+        if is_too_late {
             return Err(RunError::TooLate);
         }
         // Behind those that hold from the same partition on; what it gives counts for all later ones, too.
@@ -133,7 +135,8 @@ impl Schedule {
     pub(super) fn updates(&self, indices: &[u64], recipes: &[Recipe]) -> Vec<(u64, Update)> {
         let update = |change: &Change| {
             let (label, arguments) = (recipes[change.udf].label.clone(), change.arguments.clone());
-            (indices[change.from], Update { label, arguments })
+            // Those that hold nowhere stay behind all others.
+            (indices.get(change.from).copied().unwrap_or(u64::MAX), Update { label, arguments })
         };
         self.changes.iter().map(update).collect()
     }

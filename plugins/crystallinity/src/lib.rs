@@ -1,11 +1,16 @@
-//! How crystalline each frame is: the sum of its Fourier transform's absolute values within a ring.
+//! How crystalline each frame is: the sum of its Fourier transform's absolute values within half a ring.
 //!
 //! Lattice planes show up as bright rings or spots away from zero frequency. The direct beam would add to them, so
 //! that a disk around it can be blanked before the transform.
 //!
-//! Frames are real, so half of the transform tells everything: frequencies `kx` from 0 to `sx / 2` count, once each. The
-//! ring is LiberTEM's: its centre is at `(sy / 2, sx / 2)` of the picture with zero frequency in the middle, which for
-//! an odd extent is half a pixel beside zero frequency.
+//! Frames are real, so half of the transform tells everything: frequencies `kx` from 0 to `sx / 2`, rounded down, count,
+//! once each, with all `ky`. So the sum is a bit more than half of that over the whole ring: `kx` of 0, and of `sx / 2`
+//! where `sx` is even, have no other half.
+//!
+//! The ring is LiberTEM's: its centre is at `(sy / 2, sx / 2)` of the picture with zero frequency in the middle, which for
+//! an odd extent is half a pixel beside zero frequency. Along such an axis frequency `k` counts as `k + 1/2` away from the
+//! centre, negative ones as `|k| - 1/2`: of `kx` all are half a pixel further out than they are, and zero frequency is
+//! itself within a ring that starts at 0, which it never is where both extents are even.
 
 #![expect(clippy::cast_precision_loss, reason = "no detector has 2^53 pixels")]
 
@@ -33,9 +38,12 @@ impl Udf for Crystallinity {
     fn manifest() -> Manifest {
         let radius = |name| Parameter::number(name).minimum(0.0).unit("px");
         let real_center = Parameter::array("real_center", &[Axis::Fixed(2)]).unit("px");
-        manifest!("crystallinity", "Sum over a ring of the absolute values of each frame's Fourier transform")
+        manifest!("crystallinity", "Sum over half a ring of the absolute values of each frame's Fourier transform")
             .by_frame()
-            .parameter(radius("rad_in").required().doc("the ring in Fourier space starts further out than this"))
+            .parameter(radius("rad_in").required().doc(
+                "the ring in Fourier space starts further out than this; its centre is zero frequency, for odd extents half a \
+                 pixel beside it, as in LiberTEM",
+            ))
             .parameter(radius("rad_out").required().doc("the ring in Fourier space ends here, inclusive"))
             .parameter(real_center.doc("centre (y, x) of a disk of the frame that is blanked; with `real_rad`"))
             .parameter(radius("real_rad").doc("radius of that disk, inclusive"))
@@ -70,7 +78,7 @@ impl Udf for Crystallinity {
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
         let intensity = Buffer::nav("intensity", Dtype::F32);
-        Ok(vec![intensity.unit("counts").doc("sum of the absolute values within the ring")])
+        Ok(vec![intensity.unit("counts").doc("sum of the absolute values within the ring, kx >= 0 only")])
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
@@ -164,6 +172,20 @@ mod tests {
     fn the_ring_of_an_odd_extent_is_half_a_pixel_off() {
         assert_eq!([0, 1, 2, 3].map(|k| offset(k, 4)), [0.0, 1.0, -2.0, -1.0]);
         assert_eq!([0, 1, 2, 3, 4].map(|k| offset(k, 5)), [0.5, 1.5, -2.5, -1.5, -0.5]);
+    }
+
+    #[test]
+    fn zero_frequency_is_in_the_ring_of_an_odd_extent_only() {
+        // Of a constant frame all is at zero frequency.
+        let sum = |shape: [usize; 2], rad_in: f64, rad_out: f64| {
+            let frame = vec![1.0_f32; shape[0] * shape[1]];
+            let scan = Scan::new(&[1], &shape, &frame).param("rad_in", rad_in).param("rad_out", rad_out);
+            scan.run::<Crystallinity>().unwrap().get::<f32>("intensity")[0]
+        };
+        for (shape, expected) in [([4, 4], 0.0), ([4, 5], 20.0), ([5, 4], 20.0), ([5, 5], 25.0)] {
+            close(&[sum(shape, 0.0, 9.0)], &[expected]);
+        }
+        close(&[sum([4, 5], 0.4, 0.5), sum([4, 5], 0.5, 9.0), sum([5, 5], 0.7, 0.71)], &[20.0, 0.0, 25.0]);
     }
 
     #[test]

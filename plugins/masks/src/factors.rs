@@ -1,4 +1,5 @@
-//! Masks as they are multiplied with: all of their weights, or only those that are not zero.
+//! Masks as they are multiplied with: all of their weights, or only those that are not zero. Where a mask is zero, pixels
+//! count in neither case.
 
 use lthost_guest_sdk::{ParameterType, masks::SparseStack, prelude::*};
 
@@ -13,8 +14,8 @@ const SPARSE_UP_TO: f64 = 0.05;
 pub(crate) fn use_sparse() -> Parameter {
     let words: Vec<&str> = ["auto", "true", "false"].into_iter().chain(LIBRARIES).collect();
     Parameter::flag("use_sparse").or(ParameterType::Text).choices(&words).default("auto").doc(
-        "whether zeros of masks are left out, and what pixels have there: true, false, or `auto` if that is faster; \
-         names of LiberTEM's sparse libraries mean true",
+        "how masks are multiplied: without their zeros (true), whole (false), or as is likely faster (`auto`); the result \
+         is the same but for last digits; names of LiberTEM's sparse libraries mean true",
     )
 }
 
@@ -69,7 +70,7 @@ impl Factors {
             Self::Dense(array) => {
                 let masks = array.as_slice::<T>().ok_or_else(wrong)?;
                 let stack = kernels::Stack { masks, mask_len: masks.len() / array.shape()[0], start };
-                kernels::add_dots(acc, pixels, block_len, stack);
+                kernels::add_masked_dots(acc, pixels, block_len, stack);
             }
             Self::Sparse(stack) => {
                 kernels::add_sparse_dots(acc, pixels, block_len, start, stack.rows().ok_or_else(wrong)?);
@@ -122,5 +123,20 @@ mod tests {
         };
         assert_eq!(product(true), product(false));
         assert_eq!(product(true).0, [14.5, 11.5, 20.5, 14.5]);
+    }
+
+    #[test]
+    fn pixels_where_a_mask_is_zero_do_not_count_however_many_there_are() {
+        for n_weights in [1, 2, 10, 19] {
+            for use_sparse in [Value::from("auto"), true.into(), false.into()] {
+                let mut frame = [1.0_f32; 20];
+                frame[n_weights..].fill(f32::NAN);
+                let mut acc = [0.0; 2];
+                let factors = Factors::new(masks(n_weights), &use_sparse).unwrap();
+                factors.add_products(&mut acc, &frame, 20, 0).unwrap();
+                let expected = 1.5 * f32::from(u8::try_from(n_weights).unwrap());
+                assert_eq!(acc, [expected, 0.0], "{n_weights} weights, use_sparse={use_sparse}");
+            }
+        }
     }
 }

@@ -11,16 +11,22 @@
 //! real data are taken as two real masks each, which is half the work. Of masks that are mostly zero only the rest is
 //! multiplied.
 //!
+//! A pixel where a mask is zero does not count, whatever it holds: a dead one that is not a number spoils only the masks
+//! that see it. So it is for given masks as for computed ones, and however many zeros there are.
+//!
 //! Masks may be moved, all by the same distance or for each frame by its own: then whole frames are asked for, and each
 //! is moved the other way.
+//!
+//! Integers wrap around where the user asks for them by `preferred_dtype`; if that can happen there is a warning.
 
 mod factors;
 mod given;
+mod overflow;
 mod shape;
 mod shift;
 
 use factors::Factors;
-use lthost_guest_sdk::prelude::*;
+use lthost_guest_sdk::{Role, prelude::*};
 use shift::{Shifts, moved};
 
 export_udf!(Masks);
@@ -41,18 +47,26 @@ impl Udf for Masks {
     fn manifest() -> Manifest {
         let factors = Parameter::array("factors", &[Axis::Any, Axis::Sig]);
         let mask_count = Parameter::integer("mask_count").minimum(1.0);
+        let mask_dtype = Parameter::dtype("mask_dtype");
+        let shifts = Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]);
         let preferred_dtype = Parameter::dtype("preferred_dtype").default(Dtype::F32);
         let manifest = manifest!("masks", "Products of each frame with masks")
-            .parameter(factors.doc("stack of masks, shape (n_masks, ...sig); instead of `shape`"));
+            .parameter(factors.doc(
+                "stack of masks, shape (n_masks, ...sig), instead of `shape`; where a mask is 0 pixels do not count, whatever \
+                 they hold",
+            ));
         shape::declare(manifest)
             .parameter(mask_count.doc("number of masks, checked against what is given"))
-            .parameter(Parameter::dtype("mask_dtype").doc("dtype that masks are converted to; their own if not given"))
-            .parameter(
-                Parameter::array("shifts", &[Axis::Fixed(2)]).or_aux(Dtype::F64, &[2]).unit("px").doc(
-                    "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels",
-                ),
-            )
-            .parameter(preferred_dtype.doc("frames are multiplied in this dtype, or a bigger one if they need it"))
+            .parameter(mask_dtype.doc(
+                "dtype that masks are converted to, their own if not given; one of integers must hold them as they are",
+            ))
+            .parameter(shifts.unit("px").doc(
+                "how far masks are moved down and right: two numbers, or two for each frame; cut to whole pixels, 1.9 to 1",
+            ))
+            .parameter(preferred_dtype.doc(
+                "the result is of the smallest dtype that holds the numbers of this one, of the data and of the masks; if \
+                 these are all integers, sums beyond it wrap around",
+            ))
             .parameter(factors::use_sparse())
     }
 
@@ -68,11 +82,15 @@ impl Udf for Masks {
         }
         let input = meta.input_dtype(&Preferences::at_least(params.get("preferred_dtype")?));
         let dtype = input.promote(mask_dtype);
+        given::check_kept(&masks, mask_dtype)?;
         let masks = converted(masks, mask_dtype);
         // A number that is finite may be infinite in a smaller dtype.
         given::check_finite(&masks)?;
         let masks = if input.is_complex() { masks } else { split(masks)? };
         let masks = converted(masks, if input.is_complex() { dtype } else { dtype.part() });
+        if meta.role == Role::Main {
+            overflow::warn(&masks, meta.dataset_dtype);
+        }
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
         Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
@@ -216,6 +234,19 @@ mod tests {
     }
 
     #[test]
+    fn shifts_that_are_no_distance_are_refused() {
+        let message = |scan: Scan| scan.run::<Masks>().unwrap_err().to_string();
+        let expected = "parameter `shifts`: expected finite numbers, down and right, given ";
+        for (down, shown) in [(f64::NAN, "[NaN, 1.0]"), (f64::NEG_INFINITY, "[-inf, 1.0]")] {
+            let shifts = Array::new(&[2], &[down, 1.0]).unwrap();
+            assert_eq!(message(scan(&[1.0_f32; 4]).param("shifts", shifts)), format!("{expected}{shown}"));
+        }
+        let aux = scan(&[1.0_f32; 4]).aux("shifts", &[2, 2], &[0.0, 1.0, 0.0, f64::NAN]);
+        assert_eq!(message(aux.clone()), format!("{expected}[0.0, NaN] for frame 1, at [1] of the scan"));
+        aux.roi(&[true, false]).run::<Masks>().unwrap();
+    }
+
+    #[test]
     fn sparse_masks_give_what_dense_ones_give() {
         let zero = Complex::new(0.0_f32, 0.0);
         let one = [Complex::new(0.0, 1.0), zero, zero, Complex::new(0.5, 0.0), zero, zero, zero, zero];
@@ -228,6 +259,32 @@ mod tests {
             let moved = [Complex::new(0.0, 2.0), zero, Complex::new(20.0, 10.0), zero];
             assert_eq!(results.get::<Complex<f32>>("intensity"), moved);
         }
+    }
+
+    #[test]
+    fn a_dead_pixel_spoils_only_the_masks_that_see_it() {
+        let mut frame = [1.0_f32; 64];
+        frame[0] = f32::NAN;
+        for (shape, use_sparse) in [("disk", "auto"), ("disk", "false"), ("disk", "true"), ("ring", "auto")] {
+            let scan = Scan::new(&[1], &[8, 8], &frame).param("shape", shape).param("use_sparse", use_sparse);
+            let sum = scan.run::<Masks>().unwrap().get::<f32>("intensity")[0];
+            assert!(sum >= 4.0, "{shape}, {use_sparse}: {sum}");
+        }
+        let scan = Scan::new(&[1], &[8, 8], &frame).param("shape", "radial_fourier").param("n_bins", 3_i64);
+        let results = scan.param("ro", 6.0).run::<Masks>().unwrap();
+        let is_spoiled = |bin: &[Complex<f32>]| bin.iter().any(|entry| entry.re.is_nan() || entry.im.is_nan());
+        let bins: Vec<bool> = results.get("intensity").chunks_exact(25).map(is_spoiled).collect();
+        assert_eq!(bins, [false, false, true]);
+    }
+
+    #[test]
+    fn masks_that_an_integer_can_not_hold_are_refused() {
+        let error = scan(&[0.0, 0.0, 1.0, 0.5]).param("mask_dtype", Dtype::I8).run::<Masks>().unwrap_err();
+        let expected = "parameter `mask_dtype`: expected a dtype that keeps the masks as they are, given int8, which \
+                        makes 0 of 0.5 at mask 0, pixel (1, 1)";
+        assert_eq!(error.message(), expected);
+        let results = scan(&[0.0, 0.0, 1.0, -3.0]).param("mask_dtype", Dtype::I8).run::<Masks>().unwrap();
+        assert_eq!(results.get::<f32>("intensity"), [-9.0, -90.0]);
     }
 
     #[test]

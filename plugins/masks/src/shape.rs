@@ -28,11 +28,10 @@ pub(crate) fn declare(manifest: Manifest) -> Manifest {
     let length = |name, doc| Parameter::number(name).minimum(0.0).unit("px").doc(doc);
     let count = |name, minimum, doc| Parameter::integer(name).minimum(minimum).doc(doc);
     manifest
-        .parameter(
-            Parameter::text("shape").choices(&SHAPES.map(|(shape, _)| shape)).doc(
-                "shape of computed masks, instead of `factors`; they have sharp edges, radial_fourier smooth ones",
-            ),
-        )
+        .parameter(Parameter::text("shape").choices(&SHAPES.map(|(shape, _)| shape)).doc(
+            "shape of computed masks, instead of `factors`; they have sharp edges, radial_fourier smooth ones; pixels \
+                 outside do not count, whatever they hold",
+        ))
         .parameter(Parameter::number("cx").unit("px").doc("centre of the shape, x; sx / 2 if not given"))
         .parameter(Parameter::number("cy").unit("px").doc("centre of the shape, y; sy / 2 if not given"))
         .parameter(length("r", "disk: radius; 0.3 times half the shorter side if not given"))

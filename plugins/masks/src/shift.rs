@@ -20,7 +20,9 @@ impl Shifts {
         } else {
             match params.get::<Option<Array>>(name)?.map(|shift| shift.to_vec::<f64>()).as_deref() {
                 None => return Ok(Self::None),
-                Some(&[down, right]) => Self::Same([down, right].map(whole)),
+                Some(&[down, right]) => {
+                    Self::Same(whole([down, right]).ok_or_else(|| not_finite(name, [down, right], ""))?)
+                }
                 Some(other) => return Err(Error::parameter(name, "two numbers, down and right", other.len())),
             }
         };
@@ -41,10 +43,19 @@ impl Shifts {
             Self::Same(shift) => Ok(vec![*shift; tile.n_frames()]),
             Self::PerFrame => {
                 let shifts = tile.aux::<f64>(name)?.ok_or_else(|| Error::new("a tile has no AUX data"))?;
-                Ok(shifts.as_chunks().0.iter().map(|shift: &[f64; 2]| shift.map(whole)).collect())
+                let each = shifts.as_chunks().0.iter().zip(tile.frame_indices().zip(tile.coordinates()));
+                each.map(|(&shift, (frame, at))| {
+                    let given = || not_finite(name, shift, &format!(" for frame {frame}, at {at:?} of the scan"));
+                    whole(shift).ok_or_else(given)
+                })
+                .collect()
             }
         }
     }
+}
+
+fn not_finite(name: &str, shift: [f64; 2], place: &str) -> Error {
+    Error::parameter(name, "finite numbers, down and right", format!("{shift:?}{place}"))
 }
 
 /// The frame as a mask sees it that is moved by `shift`: moved the other way, and zero where nothing was.
@@ -73,10 +84,10 @@ fn overlap(extent: usize, shift: i64) -> Option<Overlap> {
     Some(Overlap { frame, mask, len: extent - distance })
 }
 
-/// Towards zero; what is not a number does not move anything.
+/// Whole pixels, towards zero; none if it is no distance at all.
 #[expect(clippy::cast_possible_truncation, reason = "a mask that is moved this far has no overlap left")]
-fn whole(shift: f64) -> i64 {
-    shift as i64
+fn whole(shift: [f64; 2]) -> Option<[i64; 2]> {
+    shift.iter().all(|distance| distance.is_finite()).then(|| shift.map(|distance| distance as i64))
 }
 
 #[cfg(test)]

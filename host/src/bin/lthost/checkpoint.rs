@@ -51,7 +51,7 @@ impl CheckpointArgs {
         if !self.resume {
             if path.exists() {
                 let hint = "this run begins anew and removes it; --resume goes on from it";
-                terminal::say(&format!("warning: `{dir}` has the checkpoint of an interrupted run: {hint}"));
+                terminal::say_at("warning", &format!("`{dir}` has the checkpoint of an interrupted run: {hint}"));
             }
             return Ok(None);
         }
@@ -152,5 +152,5 @@ fn write(control: &Control, path: &Path) -> io::Result<bool> {
 }
 
 fn warn(path: &Path, error: &io::Error) {
-    terminal::say(&format!("warning: checkpoint `{}`: {error}; the run goes on without", path.display()));
+    terminal::say_at("warning", &format!("checkpoint `{}`: {error}; the run goes on without", path.display()));
 }

@@ -39,7 +39,7 @@ pub(crate) struct JobArgs {
     update: Vec<(u64, Update)>,
     #[command(flatten)]
     dataset: DatasetArgs,
-    /// Frames to use: a boolean .npy of the scan's shape
+    /// Frames to use: a boolean .npy of the scan's shape, or flat
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
     /// Dark frame, taken away from every frame: a .npy of a frame's shape
@@ -112,7 +112,7 @@ impl JobArgs {
         let specs = specs(self, matches, &engine, &config.limits)?;
         let dataset = Arc::new(self.dataset.open()?);
         for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
-            terminal::say(&format!("warning: {text}"));
+            terminal::say_at("warning", text);
         }
         config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
         let inputs = self.inputs(&dataset, &arrays);
@@ -125,10 +125,8 @@ impl JobArgs {
         let read = |(name, path): (&'static str, &PathBuf)| {
             let dtype = npy::read_header(path)?.dtype;
             if matches!(name, "roi" | "excluded") && dtype != Dtype::Bool {
-                let path = path.display();
-                bail!(
-                    "--{name} `{path}` has dtype {dtype}, expected bool: convert it, as with numpy's `.astype(bool)`"
-                );
+                let what = format!("--{name} `{}` has dtype {dtype}, expected bool", path.display());
+                return Err(Usage(format!("{what}: convert it, as with numpy's `.astype(bool)`")).into());
             }
             Ok((name, path.clone(), read_array(path)?))
         };
@@ -188,10 +186,10 @@ fn specs(args: &JobArgs, matches: &ArgMatches, engine: &Engine, limits: &Limits)
         .collect()
 }
 
-/// `LABEL=PLUGIN`; a `=` further on may be part of a path.
+/// `LABEL=PLUGIN`. What stands before a `=` is part of a path if it has a `/`, or if there is a file of the whole name.
 pub(crate) fn split_label(plugin: &str) -> (Option<String>, &str) {
     match plugin.split_once('=') {
-        Some((label, rest)) if !label.contains(['/', '.']) => (Some(label.to_owned()), rest),
+        Some((label, rest)) if !label.contains('/') && !Path::new(plugin).is_file() => (Some(label.to_owned()), rest),
         _ => (None, plugin),
     }
 }
@@ -241,6 +239,8 @@ mod tests {
     #[test]
     fn labels_stand_before_the_plugin() {
         assert_eq!(split_label("bf=masks"), (Some("bf".to_owned()), "masks"));
+        assert_eq!(split_label("a.b=sum"), (Some("a.b".to_owned()), "sum"));
+        assert_eq!(split_label("a=./b=c.wasm"), (Some("a".to_owned()), "./b=c.wasm"));
         assert_eq!(split_label("./a=b.wasm"), (None, "./a=b.wasm"));
         assert_eq!(split_label("masks"), (None, "masks"));
     }

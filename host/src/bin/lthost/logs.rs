@@ -39,5 +39,5 @@ fn print_log(line: &LogLine) {
         LogLevel::Info => "info",
         LogLevel::Debug => "debug",
     };
-    terminal::say(&format!("{level}: plugin `{}`{}: {}", line.plugin, line.place, line.message));
+    terminal::say_at(level, &format!("plugin `{}`{}: {}", line.plugin, line.place, line.message));
 }

@@ -26,10 +26,13 @@ mod run;
 mod simulate;
 mod terminal;
 mod test;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+
+pub(crate) use usage::Usage;
 
 /// Runs user-defined functions over 4D-STEM data: sandboxed WebAssembly plugins, in parallel, in one pass.
 #[derive(Parser)]
@@ -54,23 +57,11 @@ enum Command {
     Test(Box<test::Opts>),
 }
 
-/// A mistake in how the program was called: exit 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
-
 fn main() -> ExitCode {
     match perform(&Cli::command().get_matches()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            match &error {
-                error if error.is::<run::Partial>() => ExitCode::from(3),
-                error if is_usage(error) => ExitCode::from(2),
-                _ => ExitCode::FAILURE,
-            }
-        }
+        Err(error) => ExitCode::from(complain(&error)),
     }
 }
 
@@ -83,6 +74,9 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Run(opts) => {
             // The order of `--plugin` and `-p` counts, and only the matches have it.
             let matches = matches.subcommand_matches("run").expect("it is this subcommand");
+            if matches.get_one("progress") == Some(&progress::Style::Json) {
+                terminal::speak_json();
+            }
             run::run(opts, matches)
         }
         Command::Partial(opts) => {
@@ -102,36 +96,15 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
     }
 }
 
-/// Prints an error and what led to it, on one line as far as they are.
-pub(crate) fn complain(error: &anyhow::Error) {
-    terminal::say(&format!("error: {error:#}"));
-    if let Some(command) = repeat::command(error) {
-        terminal::say(&format!("repeat it with: {command}"));
-    }
-}
-
-/// Mistakes in the command line, as opposed to things that fail.
-fn is_usage(error: &anyhow::Error) -> bool {
-    use lthost::{
-        plugin::PluginError,
-        run::{CheckpointError, RunError},
+/// Prints an error and what led to it, on one line as far as they are. Gives the exit status.
+pub(crate) fn complain(error: &anyhow::Error) -> u8 {
+    let exit_status = match error {
+        error if error.is::<run::Partial>() => 3,
+        error if usage::is_usage(error) => 2,
+        _ => 1,
     };
-    let by_plugin = |error: &PluginError| matches!(error, PluginError::Argument { .. } | PluginError::Unknown { .. });
-    error.chain().any(|cause| {
-        cause.is::<Usage>()
-            || cause.downcast_ref::<PluginError>().is_some_and(by_plugin)
-            || cause.downcast_ref::<RunError>().is_some_and(|error| match error {
-                RunError::Plugin(error) => by_plugin(error),
-                RunError::NoUdf
-                | RunError::DuplicateLabel { .. }
-                | RunError::Label { .. }
-                | RunError::NoSuchUdf { .. }
-                | RunError::NoSuchPartition { .. }
-                | RunError::Checkpoint(CheckpointError::Foreign { .. })
-                | RunError::TooLate => true,
-                _ => false,
-            })
-    })
+    terminal::say_failure(&format!("{error:#}"), exit_status, repeat::command(error).as_deref());
+    exit_status
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

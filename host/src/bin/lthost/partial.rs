@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::ArgMatches;
 use lthost::{
     results::Output,
@@ -10,6 +9,7 @@ use lthost::{
 };
 
 use crate::{
+    Usage,
     job_args::{Job, JobArgs},
     logs,
 };
@@ -37,7 +37,8 @@ pub(crate) struct Opts {
 
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let Job { dataset, specs, config, inputs, .. } = opts.job.open(matches, None)?;
-    let file = opts.output.file_name().context("-o names no file")?;
+    let file =
+        opts.output.file_name().ok_or_else(|| Usage(format!("-o {}: that names no file", opts.output.display())))?;
     let folder = opts.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
     let mut output = Output::create(folder, &inputs)?;
     let (logger, held_back) = logs::logger();

@@ -27,7 +27,8 @@ pub(crate) enum Display {
 pub(crate) enum Style {
     Bar,
     Lines,
-    /// One object a line: `n_frames_done`, `n_frames`, `udfs` and more
+    /// One object a line: `n_frames_done`, `n_frames`, `udfs` and more; all else on stderr is JSON, too: messages
+    /// with `level` and `message`, and a failure, as the last line, with `error`, `exit_status` and `repeat_with`
     Json,
 }
 
@@ -61,7 +62,7 @@ impl Display {
                 bar.set_position(progress.n_frames_done);
                 bar.set_message(format!("{:.2} GB/s", speed(progress)));
             }
-            Self::Json => terminal::say(&serde_json::to_string(progress).expect("numbers and texts are JSON")),
+            Self::Json => terminal::say_object(progress),
             Self::Lines { last } => {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();

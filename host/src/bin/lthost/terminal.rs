@@ -1,16 +1,18 @@
 //! The way to stderr: nothing that a file or a plugin says controls the terminal, nobody has to listen, and a progress bar
-//! stays below all that is said.
+//! stays below all that is said. With `--progress json` every line is a JSON object, whatever is said.
 
 use std::{
     io::Write,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use indicatif::ProgressBar;
 use lthost::plugin::printable;
+use serde::Serialize;
+use serde_json::json;
 
 /// The bar that is on the terminal.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -21,15 +23,61 @@ pub(crate) fn keep_below(bar: Option<ProgressBar>) {
     *BAR.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
-/// Prints lines on stderr.
+/// Whether a script listens.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on all that is said is JSON.
+pub(crate) fn speak_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Prints lines that need no word before them.
 pub(crate) fn say(text: &str) {
-    let mut lines = String::new();
-    for line in text.lines() {
-        lines.push_str(&printable(line, usize::MAX));
-        lines.push('\n');
+    if is_json() {
+        say_object(&json!({ "level": "info", "message": plain(text) }));
+    } else {
+        print(&plain(text));
     }
+}
+
+/// Prints a message with what it is before it: `warning`, `info` or `debug`; `error` if a plugin says so.
+pub(crate) fn say_at(level: &str, text: &str) {
+    if is_json() {
+        say_object(&json!({ "level": level, "message": plain(text) }));
+    } else {
+        print(&plain(&format!("{level}: {text}")));
+    }
+}
+
+/// Prints why the program ends, and the command that repeats what failed, if there is one. Nothing is said after it.
+pub(crate) fn say_failure(error: &str, exit_status: u8, repeat_with: Option<&str>) {
+    if is_json() {
+        say_object(&json!({ "error": plain(error), "exit_status": exit_status, "repeat_with": repeat_with }));
+        return;
+    }
+    print(&plain(&format!("error: {error}")));
+    if let Some(command) = repeat_with {
+        print(&plain(&format!("repeat it with: {command}")));
+    }
+}
+
+/// Prints a line of JSON.
+pub(crate) fn say_object(object: &impl Serialize) {
+    print(&serde_json::to_string(object).expect("numbers and texts are JSON"));
+}
+
+fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// Each line safe to print.
+fn plain(text: &str) -> String {
+    text.lines().map(|line| printable(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
+fn print(text: &str) {
     N_SAID.fetch_add(1, Ordering::Relaxed);
-    write(&lines);
+    write(&format!("{text}\n"));
 }
 
 /// How often something was said.

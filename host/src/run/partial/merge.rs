@@ -1,6 +1,6 @@
 //! The merge of partials, in whatever process and without the data set.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use super::{
     super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     correction::Corrections,
-    plugin::{Cancel, Limits, Plugin, Sandbox},
+    plugin::{Cancel, Limits, Plugin, Sandbox, printable},
     shape::{Array, FrameIdx, Roi, Shape},
 };
 
@@ -136,7 +136,9 @@ pub fn merge(
     let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
     let partitions = within_roi(equal_parts(scan.nav.size(), run.n_partitions), &scan.roi, &present);
     let mut schedule = Schedule::new(partitions.len(), 1);
-    for record in &run.updates {
+    let mut updates: Vec<_> = run.updates.iter().collect();
+    updates.sort_by_key(|record| record.from_partition);
+    for record in updates {
         let arguments = restore_arguments(&record.arguments, &first.blocks).map_err(unreadable)?;
         let update = Update { label: record.label.clone(), arguments };
         let from = partitions.partition_point(|partition| partition.range.index < record.from_partition);
@@ -195,6 +197,12 @@ fn sort<'a>(partials: &[Made<'a>]) -> Result<BTreeMap<u64, Read<'a>>, PartialErr
     let mut first: Option<(&str, RunRecord)> = None;
     for &partial in partials {
         let read = read(partial)?;
+        if read.header.run.lthost != env!("CARGO_PKG_VERSION") {
+            return Err(PartialError::Lthost {
+                name: read.name.to_owned(),
+                found: printable(&read.header.run.lthost, 40),
+            });
+        }
         let (first_name, run) = first.get_or_insert_with(|| (read.name, read.header.run.clone()));
         if let Some(what) = run.difference(&read.header.run) {
             return Err(PartialError::Foreign { name: read.name.to_owned(), first: (*first_name).to_owned(), what });
@@ -211,10 +219,24 @@ fn sort<'a>(partials: &[Made<'a>]) -> Result<BTreeMap<u64, Read<'a>>, PartialErr
     }
     let n_partitions = first.map_or(0, |(_, run)| run.n_partitions);
     let n_missing = n_partitions - sorted.len() as u64;
-    match (0..n_partitions).find(|partition| !sorted.contains_key(partition)) {
-        Some(first) => Err(PartialError::Missing { n_missing, n_partitions, first }),
-        None => Ok(sorted),
+    if n_missing == 0 {
+        Ok(sorted)
+    } else {
+        Err(PartialError::Missing { n_missing, n_partitions, missing: gaps(&sorted, n_partitions) })
     }
+}
+
+/// What is not among the first `n` numbers, in runs. (They may be said to be more than can be counted one by one.)
+fn gaps<T>(present: &BTreeMap<u64, T>, n: u64) -> Vec<RangeInclusive<u64>> {
+    let mut next = 0;
+    let mut gaps = Vec::new();
+    for &number in present.keys().chain([&n]) {
+        if number > next {
+            gaps.push(next..=number - 1);
+        }
+        next = number.saturating_add(1);
+    }
+    gaps
 }
 
 /// The UDFs, if the plugins are those that made the partials.

@@ -17,7 +17,7 @@ pub(super) fn each_change(project: &Project, mut work: impl FnMut() -> anyhow::R
     let mut seen = state(project);
     loop {
         if let Err(error) = work() {
-            complain(&error);
+            let _status = complain(&error);
         }
         terminal::say("waiting for a change of the source; Ctrl-C ends");
         // What changes while it works counts, too.
