@@ -5,6 +5,7 @@ mod analyses;
 mod bad_input;
 mod cli;
 mod datasets;
+mod docs;
 mod dtypes;
 mod examples;
 mod functions;
