@@ -18,6 +18,7 @@ fn main() {
         "plugins",
         "tests/guests",
         "tests/hostile",
+        "docs/examples",
         "scripts/guest-cargo",
         "scripts/guest-cc",
         "Cargo.toml",
@@ -27,9 +28,17 @@ fn main() {
     for variable in ["LTHOST_GUEST_TOOLCHAIN", "LTHOST_GUEST_CLANG", "WASI_SDK_PATH"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
+    build_guide(&root);
     build_rust(&root);
     build_c(&root);
     println!("cargo::rustc-env=PLUGIN_DIR={}", root.join(BUILT).display());
+}
+
+/// Builds the plugins on the guide's pages.
+fn build_guide(root: &Path) {
+    let mut command = Command::new(root.join("scripts/guest-cargo"));
+    command.current_dir(root).args(["build", "--release"]);
+    run(command.args(["--package", "lthost-guide", "--features", "plugins", "--examples"]));
 }
 
 /// Builds the packages in these folders, all at once.

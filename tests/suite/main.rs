@@ -7,6 +7,7 @@ mod bad_input;
 mod c_plugins;
 mod cli;
 mod datasets;
+mod docs;
 mod dtypes;
 mod examples;
 mod functions;

@@ -215,6 +215,7 @@ mod tests {
             n_frames,
             n_file_bytes: 0,
             n_partitions: 1,
+            n_partitions_resumed: 0,
             n_workers: 1,
             seconds: s_per_frame * to_f64(n_frames),
         };
