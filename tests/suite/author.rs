@@ -55,7 +55,7 @@ impl Desk {
     }
 }
 
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let cache = root().join("target/tmp/cache");
     fs::create_dir_all(&cache).unwrap();
     cache.canonicalize().unwrap()

@@ -5,7 +5,6 @@ mod page;
 mod shell;
 
 use std::{
-    collections::BTreeSet,
     env, fs,
     path::Path,
     process::Command,
@@ -13,7 +12,7 @@ use std::{
     thread,
 };
 
-use lthost_tests::{lthost, root};
+use lthost_tests::root;
 
 use page::{Page, Step, is_shown};
 
@@ -47,10 +46,6 @@ const HEADINGS: [&str; 25] = [
     "Profiling UDFs",
 ];
 
-/// Commands that pages show and the program does not have yet. Blocks with `% not yet: ..` before them are not run as long as
-/// theirs are here. A command that exists must go from this list, and then from the marks.
-const NOT_YET: [&str; 4] = ["lthost new", "lthost build", "lthost test", "lthost map"];
-
 /// Headings of the contract that have no page of their own.
 const IN_THE_CONTRACT_ONLY: [&str; 2] = ["The data, and their words", "What else there is"];
 
@@ -73,8 +68,8 @@ fn what_pages_show_is_what_happens() {
 
 /// Runs what a page shows. Gives what came otherwise.
 fn run(page: &Page) -> Vec<String> {
-    let (blocks, mut wrong) = (page.blocks(), Vec::new());
-    let steps: Vec<&Step> = blocks.iter().filter(|block| !is_left_out(block)).flat_map(|block| &block.steps).collect();
+    let (steps, mut wrong) = (page.steps(), Vec::new());
+    let steps: Vec<&Step> = steps.iter().collect();
     if steps.is_empty() {
         return wrong;
     }
@@ -101,10 +96,6 @@ fn run(page: &Page) -> Vec<String> {
     wrong
 }
 
-fn is_left_out(block: &page::Block) -> bool {
-    block.not_yet.iter().any(|command| NOT_YET.contains(&command.as_str()))
-}
-
 #[test]
 fn every_heading_has_a_page_with_an_example_that_is_run() {
     let contract = fs::read_to_string(root().join("wit/README.md")).unwrap();
@@ -120,35 +111,16 @@ fn every_heading_has_a_page_with_an_example_that_is_run() {
         let at = at.unwrap_or_else(|| panic!("{} is not in the table of contents", page.name));
         assert!(at > before, "{} is out of order", page.name);
         before = at;
-        let has_example = page.blocks().iter().any(|block| !is_left_out(block));
-        assert!(has_example, "{}.md has no example that is run", page.name);
+        assert!(!page.steps().is_empty(), "{}.md has no example that is run", page.name);
     }
     assert!(Page::read("getting-started").text.contains(&format!("\n$ {}\n", shell::SIMULATE)));
-}
-
-#[test]
-fn only_commands_that_are_missing_are_left_out() {
-    for command in NOT_YET {
-        let name = command.strip_prefix("lthost ").expect("it is a command of the program");
-        let exists = lthost().args([name, "--help"]).output().unwrap().status.success();
-        assert!(!exists, "`{command}` exists: take it from NOT_YET, and its marks from the pages");
-    }
-    let mut used = BTreeSet::new();
-    for page in Page::all() {
-        for command in page.blocks().into_iter().flat_map(|block| block.not_yet) {
-            assert!(NOT_YET.contains(&command.as_str()), "{}.md: a mark is left for `{command}`", page.name);
-            used.insert(command);
-        }
-    }
-    assert_eq!(used.len(), NOT_YET.len(), "only these are needed: {used:?}");
 }
 
 #[test]
 fn every_plugin_of_the_guide_is_shown_and_run() {
     let pages = Page::all();
     let shown: String = pages.iter().map(|page| page.text.as_str()).collect();
-    let commands: Vec<String> =
-        pages.iter().flat_map(Page::blocks).flat_map(|block| block.steps).map(|step| step.command).collect();
+    let commands: Vec<String> = pages.iter().flat_map(Page::steps).map(|step| step.command).collect();
     let tested = fs::read_to_string(page::folder().join("examples/lib.rs")).unwrap();
     for name in shell::plugins() {
         assert!(tested.contains(&format!("\nmod {name};\n")), "the unit tests of {name}.rs are not run");

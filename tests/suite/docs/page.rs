@@ -14,14 +14,6 @@ pub(super) struct Page {
     pub(super) text: String,
 }
 
-/// A block of shell.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    /// Commands of the program that do not exist yet, as the line `% not yet: ..` before the block says.
-    pub(super) not_yet: Vec<String>,
-    pub(super) steps: Vec<Step>,
-}
-
 /// A command, and what it shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step {
@@ -53,18 +45,15 @@ impl Page {
         self.text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or_default()
     }
 
-    /// Blocks of shell.
-    pub(super) fn blocks(&self) -> Vec<Block> {
+    /// The commands in its blocks of shell.
+    pub(super) fn steps(&self) -> Vec<Step> {
         let lines: Vec<&str> = self.text.lines().collect();
         let starts = (0..lines.len()).filter(|&at| lines[at] == "```console");
-        starts
-            .map(|start| {
-                let len = lines[start..].iter().position(|&line| line == "```").expect("a block ends");
-                let mark = start.checked_sub(1).and_then(|before| lines[before].strip_prefix("% not yet: "));
-                let not_yet = mark.into_iter().flat_map(|mark| mark.split(", ")).map(str::to_owned).collect();
-                Block { not_yet, steps: steps(start + 1, &lines[start + 1..start + len]) }
-            })
-            .collect()
+        let of_block = |start: usize| {
+            let len = lines[start..].iter().position(|&line| line == "```").expect("a block ends");
+            steps(start + 1, &lines[start + 1..start + len])
+        };
+        starts.flat_map(of_block).collect()
     }
 
     /// Replaces what `steps` show by what came of them, but for lines that fit. `steps` are in the order of the page.
@@ -131,15 +120,15 @@ fn is_shown_in_line(shown: &str, came: &str) -> bool {
 
 #[test]
 fn a_block_of_shell_has_commands_and_what_they_show() {
-    let text = "# Title\n\n% not yet: lthost fly, lthost swim\n```console\n$ one \\\n    more\na\n\n$ two\n```\n";
+    let text = "# Title\n\n```console\n$ one \\\n    more\na\n\n$ two\n```\n";
     let page = Page { name: String::new(), text: text.to_owned() };
     let step = |line, command: &str, shown: &[&str]| Step {
         line,
         command: command.to_owned(),
         shown: shown.iter().map(|&line| line.to_owned()).collect(),
     };
-    let steps = vec![step(6, "one \\\n    more", &["a", ""]), step(9, "two", &[])];
-    assert_eq!(page.blocks(), [Block { not_yet: vec!["lthost fly".to_owned(), "lthost swim".to_owned()], steps }]);
+    let steps = vec![step(4, "one \\\n    more", &["a", ""]), step(7, "two", &[])];
+    assert_eq!(page.steps(), steps);
     assert_eq!(page.title(), "Title");
 }
 

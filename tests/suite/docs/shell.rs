@@ -34,6 +34,9 @@ pub(super) fn run(steps: &[&Step]) -> Vec<Came> {
             fs::copy(file.path(), place.path().join(file.file_name())).unwrap();
         }
     }
+    for file in fs::read_dir(folder().join("examples/map")).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(file.path(), place.path().join(file.file_name())).unwrap();
+    }
     for name in plugins() {
         symlink(plugin(&name), place.path().join(format!("{name}.wasm"))).unwrap();
     }
@@ -50,7 +53,8 @@ pub(super) fn run(steps: &[&Step]) -> Vec<Came> {
     bash.arg(told.path().join("script")).current_dir(&place).stdin(Stdio::null());
     bash.stdout(Stdio::piped()).stderr(Stdio::piped());
     // As `lthost()` has it: without plugins of the machine.
-    bash.env_remove("LTHOST_PLUGINS").env("XDG_DATA_HOME", "/nonexistent").env("HOME", "/nonexistent");
+    bash.env_remove("LTHOST_PLUGINS").env("XDG_DATA_HOME", "/nonexistent");
+    bash.env("LTHOST_CACHE", crate::author::cache());
     let path = std::env::var("PATH").unwrap_or_default();
     bash.env("PATH", format!("{}:{path}", programs(&told).display()));
     wait(bash.spawn().unwrap(), Duration::from_mins(5));
@@ -83,8 +87,8 @@ pub(super) fn plugin(name: &str) -> PathBuf {
     path.canonicalize().unwrap()
 }
 
-/// A folder for `PATH`: the program, and a cargo that runs the examples that are built. A real one would wait for the one that
-/// runs this test.
+/// A folder for `PATH`: the program, and a cargo that runs the examples that are built, for which the real one would wait for
+/// the one that runs this test.
 fn programs(dir: &TempDir) -> PathBuf {
     let bin = dir.path().join("bin");
     fs::create_dir(&bin).unwrap();
@@ -93,8 +97,9 @@ fn programs(dir: &TempDir) -> PathBuf {
     let examples = program.parent().unwrap().join("examples");
     let cargo = format!(
         "#!/bin/sh\n\
-         [ \"$1 $2 $3 $4 $5 $7\" = 'run --release -p lthost-examples --example --' ] || {{ echo \"no cargo $*\"; exit 1; }}\n\
+         [ \"$1 $2 $3 $4 $5 $7\" = 'run --release -p lthost-examples --example --' ] || exec {} \"$@\"\n\
          name=$6; shift 7; exec {}/$name \"$@\"\n",
+        env!("CARGO"),
         examples.display()
     );
     fs::write(bin.join("cargo"), cargo).unwrap();
