@@ -127,7 +127,7 @@ fn a_block_of_shell_has_commands_and_what_they_show() {
         command: command.to_owned(),
         shown: shown.iter().map(|&line| line.to_owned()).collect(),
     };
-    let steps = vec![step(4, "one \\\n    more", &["a", ""]), step(7, "two", &[])];
+    let steps = vec![step(5, "one \\\n    more", &["a", ""]), step(8, "two", &[])];
     assert_eq!(page.steps(), steps);
     assert_eq!(page.title(), "Title");
 }
