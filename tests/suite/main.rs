@@ -21,6 +21,7 @@ mod partial;
 mod preview;
 mod profile;
 mod program;
+mod python;
 mod readme;
 mod reference;
 mod resume;
