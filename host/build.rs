@@ -15,8 +15,7 @@ fn main() {
         return;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for input in ["wit", "guest-sdk", "plugins", "scripts/guest-cargo", "scripts/guest-cc", "Cargo.toml", "Cargo.lock"]
-    {
+    for input in ["wit", "guest-sdk", "plugins", "scripts", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-env-changed=LTHOST_GUEST_TOOLCHAIN");
@@ -64,7 +63,7 @@ fn write_plugins(root: &Path, names: &[String]) {
 /// Writes `SDK`: all that it takes to build a plugin, by its path in this repository.
 fn write_sdk(root: &Path) {
     let mut files = Vec::new();
-    for part in ["guest-sdk", "wit", "scripts/guest-cargo", "scripts/guest-cc", "Cargo.lock"] {
+    for part in ["guest-sdk", "wit", "scripts/guest-cargo", "scripts/guest-cc", "scripts/guest-py", "Cargo.lock"] {
         collect(&root.join(part), &mut files);
     }
     files.sort();
@@ -95,7 +94,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
         return;
     }
     for entry in fs::read_dir(path).expect("it is part of the source").flatten() {
-        if entry.file_name() != "target" {
+        if entry.file_name() != "target" && entry.file_name() != "__pycache__" {
             collect(&entry.path(), files);
         }
     }

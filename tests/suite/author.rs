@@ -49,6 +49,7 @@ impl Desk {
         let array = npy::read(&self.path(name)).unwrap();
         let number = |bytes: &[u8]| match array.dtype {
             Dtype::F32 => f64::from(f32::from_le_bytes(bytes.try_into().unwrap())),
+            Dtype::F64 => f64::from_le_bytes(bytes.try_into().unwrap()),
             _ => i64::from_le_bytes(bytes.try_into().unwrap()) as f64,
         };
         array.data.chunks_exact(array.dtype.size()).map(number).collect()
@@ -133,6 +134,57 @@ fn broken_and_mended(desk: &Desk) {
     assert!(desk.path("watched/bright-spots/count.npy").exists());
 }
 
+/// `new`, `build` and the golden case of a language; and that the plugin that it makes counts right.
+fn new_builds_and_passes(lang: &str) {
+    let desk = Desk::new();
+    desk.lthost(&["new", "bright-spots", "--lang", lang]).succeeds();
+    let built = desk.lthost(&["build", "--install", "bright-spots"]);
+    assert!(built.succeeds().stdout.starts_with("bright-spots 0.1.0: Bright pixels"), "{built:?}");
+    let tested =
+        desk.lthost(&["test", "bright-spots/bright-spots.wasm", "--golden", "bright-spots/golden", "--only", "golden"]);
+    assert!(tested.succeeds().stdout.contains("ok      golden      two-frames"), "{tested:?}");
+    let wasm = "bright-spots/bright-spots.wasm";
+    let run = ["run", "--quiet", "--dataset", "scan.npy", "-o", "out", "--plugin", wasm, "-p", "level=500"];
+    desk.lthost(&run).succeeds();
+    assert_eq!(desk.result("out/bright-spots/count.npy"), bright_pixels());
+}
+
+/// Pixels above 500 in each frame.
+fn bright_pixels() -> Vec<f64> {
+    let pixels = Scan::new(&counts(&SCAN)).pick();
+    let bright = |frame: &[f64]| frame.iter().map(|&pixel| f64::from(u8::from(pixel > 500.0))).sum();
+    pixels.chunks_exact(42).map(bright).collect()
+}
+
+#[test]
+fn a_new_plugin_in_c_builds_and_passes() {
+    new_builds_and_passes("c");
+}
+
+#[test]
+fn a_new_plugin_in_python_builds_and_passes() {
+    new_builds_and_passes("python");
+}
+
+#[test]
+fn a_function_in_c_or_python_is_run() {
+    let desk = Desk::new();
+    let c = "size_t row_sums_size(size_t n_rows, size_t n_columns) { return n_rows; }\n\
+             void row_sums(const float *frame, size_t n_rows, size_t n_columns, double *result) {\n    \
+             for (size_t i = 0; i < n_rows * n_columns; i++) result[i / n_columns] += frame[i];\n}\n";
+    desk.write("row_sums.c", c);
+    desk.write("row-sums.py", "def row_sums(frame):\n    return [sum(row) for row in frame.rows()]\n");
+    for file in ["row_sums.c", "row-sums.py"] {
+        desk.lthost(&["map", "--install", file, "--dataset", "scan.npy", "--quiet", "-o", file]).succeeds();
+        assert_eq!(desk.result(&format!("{file}/row_sums/result.npy")), row_sums(), "{file}");
+    }
+    desk.write(
+        "broken.c",
+        "double broken(const float *frame, size_t n_rows, size_t n_columns) {\n    return fram[0];\n}\n",
+    );
+    desk.lthost(&["map", "broken.c", "--dataset", "scan.npy"]).fails(1, &["broken.c:2:12: error", "it did not build"]);
+}
+
 #[test]
 fn a_function_in_a_file_is_run() {
     let desk = Desk::new();
@@ -165,11 +217,7 @@ fn further_arguments_of_a_function_are_parameters() {
     map(&[]).fails(2, &["`two.rs`: which function is to be run? Choose with --fn out of bright, other"]);
     map(&["--fn", "bright"]).fails(2, &["parameter `level`"]);
     map(&["--fn", "bright", "-p", "level=500"]).succeeds();
-    let pixels = Scan::new(&counts(&SCAN)).pick();
-    let frames = pixels.chunks_exact(42);
-    let bright: Vec<f64> =
-        frames.map(|frame| frame.iter().map(|&pixel| f64::from(u8::from(pixel > 500.0))).sum()).collect();
-    assert_eq!(desk.result("out/bright/result.npy"), bright);
+    assert_eq!(desk.result("out/bright/result.npy"), bright_pixels());
 }
 
 #[test]

@@ -68,6 +68,32 @@ pub(super) fn export_c(source: &str, file_stem: &str, wanted: Option<&str>) -> R
     }
 }
 
+/// What has to be added to a Python file so that it is a plugin; nothing if it exports one itself.
+///
+/// # Errors
+///
+/// If it is not plain which function is meant.
+pub(super) fn export_python(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
+    if source.contains("export_map") || source.contains("(Udf)") {
+        return Ok(String::new());
+    }
+    let function = |line: &str| Some(line.strip_prefix("def ")?.split_once('(')?.0.trim().to_owned());
+    let functions: Vec<String> = source.lines().filter_map(function).collect();
+    let stem = file_stem.replace('-', "_");
+    let is_there = |name: &str| functions.iter().any(|function| function == name);
+    let name = match (wanted, &functions[..]) {
+        (Some(name), _) if is_there(name) => name,
+        (Some(name), _) => return Err(Usage(format!("there is no function `{name}(frame)`"))),
+        (None, [only]) => only,
+        (None, _) if is_there(&stem) => &stem,
+        (None, []) => return Err(Usage("there is no function of a frame, like `def f(frame):`".to_owned())),
+        (None, several) => {
+            return Err(Usage(format!("which function is to be run? Choose with --fn out of {}", several.join(", "))));
+        }
+    };
+    Ok(format!("\nimport lthost_udf\nlthost_udf.export_map({name})\n"))
+}
+
 /// Whether the first argument is a `Frame`.
 fn takes_frame(function: &syn::ItemFn) -> bool {
     let Some(syn::FnArg::Typed(first)) = function.sig.inputs.first() else { return false };
@@ -138,6 +164,16 @@ mod tests {
         assert_eq!(exported(many).unwrap(), "LTH_MAP_MANY(row_sums, \"row_sums\");\n");
         assert_eq!(exported("LTH_UDF(.name = \"x\");").unwrap(), "");
         assert!(exported("double row_sums_(int x);").unwrap_err().contains("no function `double row_sums("));
+    }
+
+    #[test]
+    fn in_python_it_is_the_only_function_or_that_of_the_files_name() {
+        let exported = |source: &str| export_python(source, "row-sums", None).map_err(|error| error.to_string());
+        let expected = "\nimport lthost_udf\nlthost_udf.export_map(f)\n";
+        assert_eq!(exported("def f(frame, level: float = 0):\n    def g(x):\n        pass\n").unwrap(), expected);
+        assert!(exported("def a(frame): 0\ndef row_sums(frame): 0\n").unwrap().contains("export_map(row_sums)"));
+        assert!(exported("def a(frame): 0\ndef b(frame): 0\n").unwrap_err().ends_with("out of a, b"));
+        assert_eq!(exported("@export_map\ndef a(frame): 0\n").unwrap(), "");
     }
 
     #[test]

@@ -22,8 +22,8 @@ use crate::Usage;
 ///       frame.rows().map(|row| row.iter().sum()).collect()
 ///   }
 ///
-/// In C it is `double f(const float *frame, size_t n_rows, size_t n_columns)`. A file that exports a plugin itself, with
-/// `export_map!`, `export_udf!` or `LTH_UDF`, is taken as it is.
+/// In Python it is `def f(frame):`, in C `double f(const float *frame, size_t n_rows, size_t n_columns)`. A file that exports a plugin itself, with
+/// `export_map!`, `export_udf!`, `LTH_UDF`, `@export_map` or a class, is taken as it is.
 ///
 /// All further options are those of `lthost run`. The file is built once, and again when it changes.
 ///
@@ -36,7 +36,7 @@ use crate::Usage;
 #[expect(clippy::doc_markdown, reason = "it is the text of --help")]
 pub(crate) struct Opts {
     /// The source file
-    #[arg(value_name = "FILE.rs|FILE.c")]
+    #[arg(value_name = "FILE.rs|FILE.c|FILE.py")]
     file: PathBuf,
     /// The function, where the file has several and none of them has the file's name
     #[arg(long = "fn", value_name = "NAME")]
@@ -52,6 +52,7 @@ pub(crate) struct Opts {
 enum Lang {
     Rust,
     C,
+    Python,
 }
 
 impl Opts {
@@ -66,9 +67,10 @@ impl Opts {
         let lang = match self.file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => Lang::Rust,
             Some("c") => Lang::C,
+            Some("py") => Lang::Python,
             _ => {
                 let file = self.file.display();
-                return Err(Usage(format!("`{file}` is no source file: expected FILE.rs or FILE.c")).into());
+                return Err(Usage(format!("`{file}` is no source file: expected FILE.rs, FILE.c or FILE.py")).into());
             }
         };
         let source = fs::read(&self.file).with_context(|| format!("can't read `{}`", self.file.display()))?;
@@ -81,11 +83,13 @@ impl Opts {
             let export = match lang {
                 Lang::Rust => function::export(source, &stem, self.function.as_deref()),
                 Lang::C => function::export_c(source, &stem, self.function.as_deref()),
+                Lang::Python => function::export_python(source, &stem, self.function.as_deref()),
             };
             let export = export.map_err(|Usage(error)| Usage(format!("`{}`: {error}", self.file.display())))?;
             let module = match lang {
                 Lang::Rust => self.build_rust(&built, &export)?,
                 Lang::C => self.build_c(&export)?,
+                Lang::Python => self.build_python(source, &export)?,
             };
             let component = componentize(&self.file.display().to_string(), &module, &Limits::default())?;
             cache::write(&wasm, &component)?;
@@ -127,6 +131,16 @@ impl Opts {
         write("src/lib.rs", &format!("use lthost_guest_sdk::prelude::*;\ninclude!({path:?});\n{export}"))?;
         let module = self.toolchain.cargo(folder, file.parent())?.join("map.wasm");
         fs::read(&module).with_context(|| format!("cargo left no module `{}`", module.display()))
+    }
+
+    /// Builds a copy of the file, with what it lacks at the end, where it changes no line's number.
+    fn build_python(&self, source: &str, export: &str) -> anyhow::Result<Vec<u8>> {
+        let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
+        let file = scratch.path().join(self.file.file_name().unwrap_or_default());
+        fs::write(&file, format!("{source}\n{export}"))?;
+        let component = scratch.path().join("map.wasm");
+        self.toolchain.python(&file, &component)?;
+        fs::read(&component).context("componentize-py left no component")
     }
 
     fn build_c(&self, export: &str) -> anyhow::Result<Vec<u8>> {

@@ -16,6 +16,7 @@ use crate::{Usage, terminal};
 /// Examples:
 ///   lthost new my-udf
 ///   lthost new my-udf --lang c
+///   lthost new my-udf --lang python
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
@@ -31,6 +32,7 @@ pub(crate) struct Opts {
 enum Lang {
     Rust,
     C,
+    Python,
 }
 
 /// Files of a new plugin: path and text, in which `my-udf`, `my_udf` and `MyUdf` stand for its name.
@@ -47,6 +49,12 @@ const C: &[(&str, &str)] = &[
     // For editors that use clangd.
     ("compile_flags.txt", "--config=.lthost/clang.cfg\n"),
     (".gitignore", "/*.wasm\n"),
+];
+
+const PYTHON: &[(&str, &str)] = &[
+    ("my-udf.py", include_str!("templates/python/my-udf.py.txt")),
+    ("README.md", include_str!("templates/python/README.md")),
+    (".gitignore", "/*.wasm\n__pycache__\n"),
 ];
 
 /// A golden case of a new plugin: a scan of two frames of one row of three pixels, and what comes of it.
@@ -101,6 +109,16 @@ fn make(path: &Path, name: &str, lang: Lang) -> io::Result<()> {
                 fs::write(staging.path().join(".lthost").join(name), sdk::file(file))?;
             }
             C
+        }
+        Lang::Python => {
+            // For editors; the program has its own.
+            let package = "guest-sdk/python/lthost_udf/";
+            for (name, bytes) in sdk::files().iter().filter(|(name, _)| name.starts_with(package)) {
+                let file = staging.path().join(".lthost/lthost_udf").join(&name[package.len()..]);
+                fs::create_dir_all(file.parent().unwrap_or(path))?;
+                fs::write(file, bytes)?;
+            }
+            PYTHON
         }
     };
     for (file, text) in files {

@@ -17,6 +17,8 @@ pub(super) enum Project {
     Rust { dir: PathBuf, package: String, lib: String },
     /// All C files of a folder, by name.
     C { dir: PathBuf, name: String, sources: Vec<PathBuf> },
+    /// A Python file, which may import others of its folder.
+    Python { dir: PathBuf, name: String, source: PathBuf },
 }
 
 /// The parts of a crate's manifest that matter here.
@@ -50,14 +52,30 @@ impl Project {
             let unreadable = || format!("can't read `{}`", manifest.display());
             return Self::of_crate(dir, &fs::read_to_string(&manifest).with_context(unreadable)?);
         }
+        // The folder's own name, also of `.`.
+        let path = dir.canonicalize().with_context(|| format!("can't find `{}`", dir.display()))?;
+        let name = path.file_name().unwrap_or("plugin".as_ref()).to_string_lossy().into_owned();
         let sources = with_extension(dir, "c")?;
         if !sources.is_empty() {
-            // The folder's own name, also of `.`.
-            let path = dir.canonicalize().with_context(|| format!("can't find `{}`", dir.display()))?;
-            let name = path.file_name().unwrap_or("plugin".as_ref()).to_string_lossy().into_owned();
             return Ok(Self::C { dir: dir.to_owned(), name, sources });
         }
-        let hint = "a plugin in Rust has a Cargo.toml, one in C has C files; `lthost new NAME` makes one";
+        let sources = with_extension(dir, "py")?;
+        let is_named = |source: &&PathBuf| {
+            let stem = source.file_stem().unwrap_or_default().to_string_lossy();
+            stem.replace('-', "_") == name.replace('-', "_")
+        };
+        match (&sources[..], sources.iter().find(is_named)) {
+            ([only], _) | (_, Some(only)) => {
+                return Ok(Self::Python { dir: dir.to_owned(), source: only.clone(), name });
+            }
+            ([], None) => {}
+            (several, None) => {
+                let several: Vec<String> = several.iter().map(|file| file.display().to_string()).collect();
+                let what = format!("which of {} is the plugin? Name it like the folder", several.join(", "));
+                return Err(Usage(format!("`{}`: {what}", dir.display())).into());
+            }
+        }
+        let hint = "a plugin in Rust has a Cargo.toml, one in C or Python its file; `lthost new NAME` makes one";
         Err(Usage(format!("there is no plugin to build in `{}`: {hint}", dir.display())).into())
     }
 
@@ -77,7 +95,9 @@ impl Project {
     /// Where the built plugin goes.
     pub(super) fn output(&self) -> PathBuf {
         match self {
-            Self::Rust { dir, package: name, .. } | Self::C { dir, name, .. } => dir.join(format!("{name}.wasm")),
+            Self::Rust { dir, package: name, .. } | Self::C { dir, name, .. } | Self::Python { dir, name, .. } => {
+                dir.join(format!("{name}.wasm"))
+            }
         }
     }
 
@@ -95,6 +115,12 @@ impl Project {
                 toolchain.cc(dir, sources, config.as_deref(), &module)?;
                 fs::read(&module).context("clang left no module")
             }
+            Self::Python { dir, source, .. } => {
+                let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
+                let component = scratch.path().join("plugin.wasm");
+                toolchain.python(&dir.join(source), &component)?;
+                fs::read(&component).context("componentize-py left no component")
+            }
         }
     }
 
@@ -102,6 +128,9 @@ impl Project {
     pub(super) fn sources(&self) -> Vec<PathBuf> {
         match self {
             Self::Rust { dir, .. } => ["Cargo.toml", "src", ".lthost"].map(|part| dir.join(part)).into(),
+            Self::Python { dir, .. } => {
+                with_extension(dir, "py").into_iter().flatten().map(|file| dir.join(file)).collect()
+            }
             Self::C { dir, .. } => {
                 let sources = ["c", "h"].into_iter().flat_map(|extension| with_extension(dir, extension));
                 let sources = sources.flatten().map(|file| dir.join(file));

@@ -41,6 +41,11 @@ pub(super) fn unpack(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Res
     Ok(())
 }
 
+/// All files of the SDK: path and content.
+pub(super) fn files() -> &'static [(&'static str, &'static [u8])] {
+    SDK
+}
+
 /// A file of the SDK.
 pub(super) fn file(name: &str) -> &'static [u8] {
     SDK.iter().find(|(other, _)| *other == name).map(|(_, bytes)| *bytes).expect("the SDK has this file")

@@ -51,6 +51,13 @@ impl ToolchainArgs {
         self.run(command)
     }
 
+    /// Makes a component of a Python file.
+    pub(super) fn python(self, source: &Path, component: &Path) -> anyhow::Result<()> {
+        let mut command = self.script("guest-py")?;
+        command.arg(source).arg("-o").arg(component).env("LTHOST_SDK", sdk::unpacked()?);
+        self.run(command)
+    }
+
     fn script(self, name: &str) -> anyhow::Result<Command> {
         let mut command = Command::new("bash");
         command.arg(sdk::unpacked()?.join("scripts").join(name));
