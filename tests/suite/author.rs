@@ -175,8 +175,9 @@ fn a_function_in_c_or_python_is_run() {
     desk.write("row_sums.c", c);
     desk.write("row-sums.py", "def row_sums(frame):\n    return [sum(row) for row in frame.rows()]\n");
     for file in ["row_sums.c", "row-sums.py"] {
-        desk.lthost(&["map", "--install", file, "--dataset", "scan.npy", "--quiet", "-o", file]).succeeds();
-        assert_eq!(desk.result(&format!("{file}/row_sums/result.npy")), row_sums(), "{file}");
+        desk.lthost(&["map", "--install", file, "--dataset", "scan.npy", "--quiet", "-o", "out"]).succeeds();
+        assert_eq!(desk.result("out/row_sums/result.npy"), row_sums(), "{file}");
+        fs::remove_dir_all(desk.path("out")).unwrap();
     }
     desk.write(
         "broken.c",

@@ -238,8 +238,8 @@ fn the_cost_is_held_against_the_memory() {
 #[test]
 fn it_is_called_with_a_plugin_and_words_that_exist() {
     let folder = Folder::new();
-    test(&folder, &["."]).fails(2, &["`.` is a folder: build it with `lthost build`"]);
-    test(&folder, &[]).fails(2, &["is a folder"]);
+    test(&folder, &["."]).fails(2, &["there is no plugin to build in `.`"]);
+    test(&folder, &[]).fails(2, &["there is no plugin to build in `.`"]);
     test(&folder, &["nothing"]).fails(2, &["no plugin `nothing`"]);
     test(&folder, &["sum", "-p", "speed=3"]).fails(2, &["there is no such parameter"]);
     test(&folder, &["sum", "--only", "nonsense"]).fails(2, &["nonsense", "partitions"]);

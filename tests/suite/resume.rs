@@ -52,16 +52,18 @@ fn bits(outcome: &Outcome) -> Vec<Vec<u8>> {
     all.chain([outcome.damage.data.clone()]).collect()
 }
 
+/// Merging is so slow that every partition is seen.
+fn slow() -> Observer {
+    Observer { progress: Arc::new(|_| std::thread::sleep(Duration::from_millis(20))), ..Observer::default() }
+}
+
 /// Checkpoints of a run, and its results. `steer` is called after each partial result.
 fn checkpoints(
     pool: &Pool,
     (dataset, udfs, config): (&Arc<Dataset>, &[UdfSpec], &RunConfig),
     mut steer: impl FnMut(&lthost::run::Control, usize),
 ) -> (Vec<Vec<u8>>, Outcome) {
-    // Merging is so slow that every partition is seen.
-    let slow =
-        Observer { progress: Arc::new(|_| std::thread::sleep(Duration::from_millis(20))), ..Observer::default() };
-    let mut partials = pool.start(dataset, udfs, config, slow).partials();
+    let mut partials = pool.start(dataset, udfs, config, slow()).partials();
     let control = partials.control();
     let mut written = Vec::new();
     loop {
@@ -110,7 +112,7 @@ fn a_resumed_run_is_interrupted_and_goes_on_again() {
     let mut resume = None;
     for n_before in 0..4 {
         let config = RunConfig { resume: resume.take(), ..config(None) };
-        let mut partials = pool.start(&dataset, &udfs, &config, Observer::default()).partials();
+        let mut partials = pool.start(&dataset, &udfs, &config, slow()).partials();
         while partials.next().unwrap().unwrap().stats.n_partitions <= n_before {}
         let control = partials.control();
         control.cancel();
