@@ -77,11 +77,11 @@ fn write_sdk(root: &Path) {
     write_table("sdk.rs", "SDK", "What it takes to build a plugin: path and content of each file.", files);
 }
 
-/// The workspace's manifest, with the SDK as its only member.
+/// The workspace's manifest, with the SDK alone as members.
 fn sdk_workspace(root: &Path) -> String {
     let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("the workspace has a manifest");
     let line = |line: &str| match line.split(" = ").next() {
-        Some("members") => Some("members = [\"guest-sdk\"]\n".to_owned()),
+        Some("members") => Some("members = [\"guest-sdk\", \"guest-sdk/derive\"]\n".to_owned()),
         Some("default-members") => None,
         _ => Some(format!("{line}\n")),
     };

@@ -4,21 +4,23 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Above);
 
+#[derive(Parameters)]
 struct Above {
+    /// pixels above it count
+    #[param(minimum = 0)]
     level: f64,
+    /// whether it is a share of the largest pixel, from 0 to 1
+    #[param(default = false)]
     relative: bool,
 }
 
 impl Udf for Above {
     fn manifest() -> Manifest {
-        let relative = Parameter::flag("relative").default(false);
-        manifest!("above", "Number of pixels above a level in each frame")
-            .parameter(Parameter::number("level").required().minimum(0.0).doc("pixels above it count"))
-            .parameter(relative.doc("whether it is a share of the largest pixel, from 0 to 1"))
+        manifest!("above", "Number of pixels above a level in each frame").parameters::<Self>()
     }
 
     fn new(params: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self { level: params.get("level")?, relative: params.get("relative")? })
+        params.read()
     }
 
     fn preferences(&self) -> Preferences {

@@ -4,19 +4,20 @@ use lthost_guest_sdk::prelude::*;
 
 export_udf!(Events);
 
+#[derive(Parameters)]
 struct Events {
+    /// pixels with more than this count
+    #[param(default = 10.0, minimum = 0, unit = "counts")]
     level: f64,
 }
 
 impl Udf for Events {
     fn manifest() -> Manifest {
-        let level = Parameter::number("level").default(10.0).minimum(0.0).unit("counts");
-        manifest!("events", "Number of pixels above a level in each frame")
-            .parameter(level.doc("pixels with more than this count"))
+        manifest!("events", "Number of pixels above a level in each frame").parameters::<Self>()
     }
 
     fn new(params: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self { level: params.get("level")? })
+        params.read()
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
@@ -39,5 +40,5 @@ fn pixels_above_the_level_are_counted() {
 
     // A scan of two frames with three pixels each.
     let scan = Scan::new(&[2], &[3], &[0_u16, 5, 6, 9, 9, 5]).param("level", 5.0);
-    assert_eq!(scan.run::<Events>().unwrap().get::<u64>("events"), [1, 2]);
+    assert_eq!(scan.run_every_way::<Events>().unwrap().get::<u64>("events"), [1, 2]);
 }

@@ -6,6 +6,7 @@
 mod above;
 mod bright;
 mod brightest;
+mod columns;
 mod dose;
 mod events;
 mod faulty;

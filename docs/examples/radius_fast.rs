@@ -37,7 +37,7 @@ impl Udf for Radius {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        let Numbers::F32(pixels) = tile.pixels() else { return Err(Error::new("expected float32")) };
+        let pixels = tile.pixels_as::<f32>()?;
         let stack = kernels::Stack { masks: &self.masks, mask_len: self.masks.len() / 2, start: tile.sig_start() };
         kernels::add_dots(&mut out.nav("sums", tile)?, pixels, tile.block_len(), stack);
         Ok(())

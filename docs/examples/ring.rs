@@ -7,6 +7,16 @@ use lthost_guest_sdk::{
 
 export_udf!(Ring);
 
+#[derive(Parameters)]
+struct Radii {
+    /// inner radius
+    #[param(minimum = 0, unit = "px")]
+    ri: f64,
+    /// outer radius
+    #[param(minimum = 0, unit = "px")]
+    ro: f64,
+}
+
 struct Ring {
     /// What lasts for the run: the weight of each pixel of a frame.
     mask: Vec<f32>,
@@ -14,22 +24,19 @@ struct Ring {
 
 impl Udf for Ring {
     fn manifest() -> Manifest {
-        let radius = |name| Parameter::number(name).required().minimum(0.0).unit("px");
-        manifest!("ring", "Counts of each frame within a ring")
-            .parameter(radius("ri").doc("inner radius"))
-            .parameter(radius("ro").doc("outer radius"))
+        manifest!("ring", "Counts of each frame within a ring").parameters::<Radii>()
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
         let &[height, width] = meta.sig_shape.as_slice() else {
             return Err(Error::new(format!("ring needs frames of two dimensions, not {:?}", meta.sig_shape)));
         };
-        let radii: [f64; 2] = [params.get("ri")?, params.get("ro")?];
-        if radii[0] >= radii[1] {
-            return Err(Error::parameter("ro", format!("more than `ri`, {}", radii[0]), radii[1]));
+        let Radii { ri, ro } = params.read()?;
+        if ri >= ro {
+            return Err(Error::parameter("ro", format!("more than `ri`, {ri}"), ro));
         }
         let middle = [height, width].map(|extent| (extent as f64 - 1.0) / 2.0);
-        let ring = masks::ring([height, width], middle, radii, Edge::Smooth);
+        let ring = masks::ring([height, width], middle, [ri, ro], Edge::Smooth);
         let mut mask = vec![0.0; ring.len()];
         kernels::convert(&ring, &mut mask);
         Ok(Self { mask })
@@ -44,7 +51,7 @@ impl Udf for Ring {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        let Numbers::F32(pixels) = tile.pixels() else { return Err(Error::new("expected float32")) };
+        let pixels = tile.pixels_as::<f32>()?;
         let stack = kernels::Stack { masks: &self.mask, mask_len: self.mask.len(), start: tile.sig_start() };
         kernels::add_dots(&mut out.nav("intensity", tile)?, pixels, tile.block_len(), stack);
         Ok(())

@@ -24,7 +24,7 @@ impl Udf for Rms {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        let Numbers::F32(pixels) = tile.pixels() else { return Err(Error::new("expected float32")) };
+        let pixels = tile.pixels_as::<f32>()?;
         for (rms, frame) in out.nav::<f64>("rms", tile)?.iter_mut().zip(tile.rows(pixels)) {
             *rms += sum_of_squares(frame);
         }

@@ -59,6 +59,11 @@ impl Array {
         Self::from_values(shape.to_vec(), self.values)
     }
 
+    /// An array of one axis.
+    pub fn list<T: Element>(numbers: &[T]) -> Self {
+        Self { shape: vec![numbers.len()], values: T::values(numbers) }
+    }
+
     pub(crate) fn from_values(shape: Vec<usize>, values: Values) -> Result<Self> {
         let len = Numbers::of(&values).len();
         if shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent)) != Some(len) {

@@ -66,6 +66,21 @@ impl Dtype {
         Self::C128,
     ];
 
+    /// All dtypes but the complex ones.
+    pub const REAL: [Self; 11] = [
+        Self::Bool,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::F32,
+        Self::F64,
+    ];
+
     /// The name as users write it and numpy has it: `uint16`, `float32`, `complex64`.
     pub fn name(self) -> &'static str {
         match self {

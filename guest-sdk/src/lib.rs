@@ -30,7 +30,13 @@
 //!
 //! A function of one frame needs less than that: see [`auto`].
 //!
+//! With the feature `ndarray`, tiles, buffers and arrays are seen as views of the crate of that name: [`Tile::view`].
+//!
 //! [`testing`] runs a UDF natively, in a unit test, on a few hand-made frames.
+
+// The derive macro names this crate as its users do.
+#[cfg(test)]
+extern crate self as lthost_guest_sdk;
 
 mod udf;
 
@@ -50,6 +56,8 @@ mod output;
 mod partial;
 mod store;
 mod tile;
+#[cfg(feature = "ndarray")]
+mod view;
 
 mod error;
 mod host;
@@ -79,13 +87,20 @@ pub use error::{Error, Result};
 pub use host::{Level, log};
 pub use manifest::{Axis, Manifest, Parameter, ParameterType};
 pub use meta::{Block, Corrections, Granularity, Input, Meta, Partition, Preferences, Role, Tiling};
+#[cfg(feature = "ndarray")]
+#[doc(no_inline)]
+pub use ndarray;
 pub use numbers::Numbers;
 pub use output::Output;
-pub use params::{FromValue, Params, Value};
+pub use params::{FromValue, Parameters, Params, Value};
 pub use partial::Partial;
 pub use store::Buffers;
 pub use tile::Tile;
 pub use udf::Udf;
+#[cfg(feature = "ndarray")]
+pub use view::Entries;
+
+pub use lthost_guest_sdk_derive::Parameters;
 
 #[doc(hidden)]
 pub use adapter::{Adapter, Instance};
@@ -94,8 +109,8 @@ pub mod prelude {
     //! All that a plugin usually needs.
 
     pub use crate::{
-        Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, Manifest, Merge, Meta,
-        Numbers, Output, Parameter, Params, Partial, Partition, Preferences, Real, Result, Tile, Udf, Value,
-        each_dtype, each_float, each_real, export_map, export_udf, kernels, manifest,
+        Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, FromValue, Manifest,
+        Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Preferences, Real, Result,
+        Tile, Udf, Value, each_dtype, each_float, each_real, export_map, export_udf, kernels, manifest,
     };
 }

@@ -1,6 +1,6 @@
 //! What a UDF is: name, parameters, and which of the optional functions it has.
 
-use crate::{Array, Dtype, Granularity, Value};
+use crate::{Array, Dtype, Granularity, Parameters, Value};
 
 /// What a UDF is. [`manifest!`](crate::manifest) starts one.
 #[derive(Debug, Clone)]
@@ -74,6 +74,13 @@ impl Manifest {
     #[must_use]
     pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.parameters.push(parameter);
+        self
+    }
+
+    /// Adds the parameters of a struct that derives [`Parameters`].
+    #[must_use]
+    pub fn parameters<P: Parameters>(mut self) -> Self {
+        self.parameters.extend(P::declared());
         self
     }
 
@@ -260,6 +267,28 @@ impl Parameter {
         self.or(ParameterType::Aux { dtype, extra_shape: extra_shape.to_vec() })
     }
 
+    /// Sets the axes of the arrays that it accepts.
+    #[must_use]
+    pub fn axes(mut self, axes: &[Axis]) -> Self {
+        for accepted in &mut self.types {
+            if let ParameterType::Array { axes: accepted, .. } = accepted {
+                *accepted = Some(axes.to_vec());
+            }
+        }
+        self
+    }
+
+    /// Sets the dtypes of the arrays that it accepts.
+    #[must_use]
+    pub fn dtypes(mut self, dtypes: &[Dtype]) -> Self {
+        for accepted in &mut self.types {
+            if let ParameterType::Array { dtypes: accepted, .. } = accepted {
+                *accepted = dtypes.to_vec();
+            }
+        }
+        self
+    }
+
     /// The user has to give it.
     #[must_use]
     pub fn required(mut self) -> Self {
@@ -267,11 +296,18 @@ impl Parameter {
         self
     }
 
-    /// What it is when the user does not give it. Without a default it is then absent.
+    /// The user may leave it out.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+
+    /// What it is when the user leaves it out. Without a default it is then absent.
     #[must_use]
     pub fn default(mut self, value: impl Into<Value>) -> Self {
         self.default = value.into();
-        self
+        self.optional()
     }
 
     /// Smallest accepted number.
@@ -326,6 +362,24 @@ into_value! {
     String, Text;
     Dtype, Dtype;
     Array, Array;
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl<const N: usize> From<[f64; N]> for Value {
+    fn from(numbers: [f64; N]) -> Self {
+        numbers.to_vec().into()
+    }
+}
+
+impl From<Vec<f64>> for Value {
+    fn from(numbers: Vec<f64>) -> Self {
+        Self::Array(Array::list(&numbers))
+    }
 }
 
 impl From<&str> for Value {

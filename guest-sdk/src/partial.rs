@@ -100,6 +100,11 @@ impl Partial {
         self.buffers.dtype(name)
     }
 
+    #[cfg(feature = "ndarray")]
+    pub(crate) fn declared(&self) -> &[Buffer] {
+        &self.buffers.declared
+    }
+
     pub(crate) fn new(declared: &Rc<Vec<Buffer>>, meta: &Rc<Meta>) -> Self {
         let partition = Partition { index: 0, frame_start: 0, frame_stop: 0, roi_start: 0, roi_stop: 0 };
         let tiling = Tiling::default();

@@ -396,7 +396,36 @@ fn inspect_tells_what_a_plugin_takes_and_imports() {
     assert!(text.contains("  factors: an array of shape (n, ...sig)\n"), "{text}");
     let fem = folder.lthost(&["inspect", "fem"]);
     let text = &fem.succeeds().stdout;
-    assert!(text.contains("  center: an array of shape (2) [px], required\n"), "{text}");
+    assert!(text.contains("  center: an array of real numbers of shape (2) [px], required\n"), "{text}");
+}
+
+#[test]
+fn inspect_tells_what_a_plugin_gives() {
+    let folder = folder();
+    let com = folder.lthost(&["inspect", "com"]);
+    let text = &com.succeeds().stdout;
+    assert!(text.contains("gives, for (64, 64) frames of (128, 128) u16, seen as tiles of f32\n"), "{text}");
+    assert!(text.contains("  raw_com: f32 (...nav, 2) [px]\n      centre of mass, (y, x)\n"), "{text}");
+    assert!(text.contains("  raw_mask_result: f32 (...nav, 3), kept to itself\n"), "{text}");
+
+    // What is required can't be guessed: what it gives is then not known, which is no failure unless it is asked for.
+    let fem = ["inspect", "fem"];
+    let text = folder.lthost(&fem).succeeds().stdout.clone();
+    assert!(text.contains("gives         not known for (64, 64) frames"), "{text}");
+    assert!(
+        text.ends_with("`center`: it is required: give an array of real numbers of shape (2) with -p center=VALUE\n")
+    );
+    let some = [&fem[..], &["-p", "center=[1,2]", "-p", "rad_in=1"]].concat();
+    folder.lthost(&some).fails(2, &["parameter `rad_out`: it is required"]);
+    let all = [&some[..], &["-p", "rad_out=5", "--sig-shape", "8,9", "--dtype", "f64", "--json"]].concat();
+    let fem = folder.lthost(&all).succeeds().json();
+    assert_eq!(fem["assumed"], json!({ "nav_shape": [64, 64], "sig_shape": [8, 9], "dtype": "f64" }));
+    let doc = "standard deviation of the pixels of the ring";
+    let intensity = json!({
+        "name": "intensity", "kind": "nav", "dtype": "f32", "extra_shape": [], "usage": "result", "merge": "assign",
+        "unit": "counts", "doc": doc,
+    });
+    assert_eq!(fem["gives"], json!({ "tiles": "frame", "input_dtype": "f64", "buffers": [intensity] }));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Arguments of a function besides the frame: parameters of the UDF.
 
-use crate::{Array, Dtype, Error, FromValue, Parameter, ParameterType, Params, Result, Value};
+use crate::{Array, Dtype, Error, FromValue, Parameter, Params, Result, Value};
 
-/// A type that an argument of a function can have: `bool`, `i64`, `usize`, `f64`, `&str`, [`Dtype`], `&Array`, or an
-/// `Option` of one of these for what may be left out.
+/// A type that an argument of a function can have: `bool`, `i64`, `usize`, `f64`, `&str`, [`Dtype`], `Vec<f64>`,
+/// `[f64; N]`, `&Array`, or an `Option` of one of these for what may be left out.
 pub trait Argument<'a>: Sized {
     /// What it takes, for an error message.
     const EXPECTED: &'static str;
@@ -19,12 +19,12 @@ pub trait Argument<'a>: Sized {
 }
 
 macro_rules! argument {
-    ($($type:ty: $declare:ident;)*) => { $(
-        impl<'a> Argument<'a> for $type {
+    ($($type:ty $(, $len:ident)?;)*) => { $(
+        impl<'a $(, const $len: usize)?> Argument<'a> for $type {
             const EXPECTED: &'static str = <Self as FromValue>::EXPECTED;
 
             fn declare(name: &str) -> Parameter {
-                Parameter::$declare(name).required()
+                <Self as FromValue>::declare(name)
             }
 
             fn bind(value: &'a Value) -> Option<Self> {
@@ -38,33 +38,20 @@ macro_rules! argument {
     )* };
 }
 argument! {
-    bool: flag;
-    i64: integer;
-    f64: number;
-    Dtype: dtype;
-}
-
-impl<'a> Argument<'a> for usize {
-    const EXPECTED: &'static str = "a whole number from 0 on";
-
-    fn declare(name: &str) -> Parameter {
-        Parameter::integer(name).minimum(0.0).required()
-    }
-
-    fn bind(value: &'a Value) -> Option<Self> {
-        i64::from_value(value).and_then(|number| Self::try_from(number).ok())
-    }
-
-    fn into_value(self) -> Value {
-        i64::try_from(self).unwrap_or(i64::MAX).into()
-    }
+    bool;
+    i64;
+    usize;
+    f64;
+    Dtype;
+    Vec<f64>;
+    [f64; N], N;
 }
 
 impl<'a> Argument<'a> for &'a str {
     const EXPECTED: &'static str = <String as FromValue>::EXPECTED;
 
     fn declare(name: &str) -> Parameter {
-        Parameter::text(name).required()
+        String::declare(name)
     }
 
     fn bind(value: &'a Value) -> Option<Self> {
@@ -80,7 +67,7 @@ impl<'a> Argument<'a> for &'a Array {
     const EXPECTED: &'static str = <Array as FromValue>::EXPECTED;
 
     fn declare(name: &str) -> Parameter {
-        Parameter::new(name, ParameterType::Array { dtypes: Vec::new(), axes: None }).required()
+        Array::declare(name)
     }
 
     fn bind(value: &'a Value) -> Option<Self> {
@@ -96,9 +83,7 @@ impl<'a, A: Argument<'a>> Argument<'a> for Option<A> {
     const EXPECTED: &'static str = A::EXPECTED;
 
     fn declare(name: &str) -> Parameter {
-        let mut parameter = A::declare(name);
-        parameter.required = false;
-        parameter
+        A::declare(name).optional()
     }
 
     fn bind(value: &'a Value) -> Option<Self> {
@@ -115,7 +100,6 @@ impl<'a, A: Argument<'a>> Argument<'a> for Option<A> {
 pub fn parameter<'a, A: Argument<'a>>(name: &str, default: impl IntoIterator<Item = A>, doc: &[&str]) -> Parameter {
     let mut parameter = A::declare(name);
     for default in default {
-        parameter.required = false;
         parameter = parameter.default(default.into_value());
     }
     let doc: Vec<_> = doc.iter().map(|line| line.trim()).collect();

@@ -17,10 +17,13 @@
 //! use lthost_guest_sdk::testing::Scan;
 //!
 //! // Two frames of two pixels.
-//! let results = Scan::new(&[2], &[2], &[1_u16, 2, 10, 20]).partitions(2).run::<Sum>().unwrap();
-//! assert_eq!(results.get::<f32>("intensity"), [11.0, 22.0]);
+//! let scan = Scan::new(&[2], &[2], &[1_u16, 2, 10, 20]);
+//! assert_eq!(scan.partitions(2).run::<Sum>().unwrap().get::<f32>("intensity"), [11.0, 22.0]);
 //! ```
+//!
+//! [`Scan::run_every_way`] cuts the scan in many ways that must not matter.
 
+mod agree;
 pub(crate) mod calls;
 mod cut;
 mod merge;

@@ -18,21 +18,21 @@ use super::{
 /// What a run gave: buffers by name.
 #[derive(Debug)]
 pub struct Results {
-    buffers: Vec<Outcome>,
+    pub(super) buffers: Vec<Outcome>,
     /// What the UDF told the user.
     pub logged: Vec<(Level, String)>,
 }
 
 #[derive(Debug)]
 pub(super) struct Outcome {
-    name: String,
+    pub(super) name: String,
     pub(super) kind: Kind,
-    usage: Usage,
+    pub(super) usage: Usage,
     pub(super) merge: wit::Merge,
-    shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     fill: f64,
     values: Values,
-    mask: Option<Vec<u8>>,
+    pub(super) mask: Option<Vec<u8>>,
 }
 
 impl Results {
@@ -193,6 +193,15 @@ impl Outcome {
             values,
             mask: None,
         }
+    }
+
+    pub(super) fn values(&self) -> Numbers<'_> {
+        Numbers::of(&self.values)
+    }
+
+    /// Element `idx`, to be read.
+    pub(super) fn number(&self, idx: usize) -> String {
+        crate::each_dtype!(self.values(), |numbers| format!("{:?}", numbers[idx]))
     }
 
     fn entry_len(&self) -> usize {

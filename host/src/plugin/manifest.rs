@@ -1,7 +1,7 @@
 //! What a plugin says of itself, checked: its parameters above all.
 
 use super::convert::Granularity;
-use crate::shape::{Array, Dtype, Shape};
+use crate::shape::{Array, Dtype, DtypeKind, Shape};
 
 /// What a plugin is.
 #[derive(Debug, Clone)]
@@ -134,7 +134,15 @@ impl ParameterType {
             Self::Text => "a text".to_owned(),
             Self::Dtype => "a dtype like float32".to_owned(),
             Self::Array { dtypes, axes } => {
-                let dtypes = dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join("|");
+                let is_any_real =
+                    Dtype::all().all(|dtype| dtypes.contains(&dtype) != (dtype.kind() == DtypeKind::Complex));
+                let of = if is_any_real {
+                    " of real numbers".to_owned()
+                } else if dtypes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of {}", dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join("|"))
+                };
                 let shape = axes.as_ref().map(|axes| {
                     let axes: Vec<String> = axes
                         .iter()
@@ -147,8 +155,7 @@ impl ParameterType {
                         .collect();
                     format!(" of shape ({})", axes.join(", "))
                 });
-                let dtypes = if dtypes.is_empty() { String::new() } else { format!(" of {dtypes}") };
-                format!("an array{dtypes}{}", shape.unwrap_or_default())
+                format!("an array{of}{}", shape.unwrap_or_default())
             }
             Self::Aux { dtype, extra_shape } => format!("an array of {dtype}, one entry {extra_shape} per frame"),
         }

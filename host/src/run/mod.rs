@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod config;
+mod declare;
 mod error;
 mod handle;
 mod job;
@@ -27,11 +28,11 @@ mod work;
 
 pub use checkpoint::CheckpointError;
 pub use config::{RunConfig, UdfSpec, Update};
+pub use declare::{Declared, declare, describe};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};
 pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome, UdfProgress, silent};
 pub use plan::{Plan, partition_plan};
 pub use pool::Pool;
-pub use prepare::describe;
 pub use profile::{Cost, Phase, Profile, ProfileEntry, ProfileSpan, WorkerProfile};
 pub use udfs::Udfs;

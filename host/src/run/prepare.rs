@@ -3,19 +3,17 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use super::{
-    Phase, RunError, UdfOutcome, UdfSpec,
+    Declared, Phase, RunError, UdfOutcome, UdfSpec,
+    declare::create,
     profile::{Clock, Task},
     source::Scan,
 };
 use crate::{
-    buffer::{Declaration, Merge, Partial, Usage, check_declarations},
+    buffer::{Declaration, Merge, Partial, Usage},
     merge::Merged,
-    plugin::{
-        Emitted, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences,
-        Role, Sandbox, TileForm, resolve,
-    },
+    plugin::{Emitted, Granularity, Instance, Manifest, Parameters, Plugin, PluginError, Preferences, Role, Sandbox},
     results::{ResultBuffer, finish},
-    shape::{Dtype, DtypeKind, RoiIdx, Shape, convertible},
+    shape::{Dtype, RoiIdx, Shape},
 };
 
 /// A UDF of a run, on the main thread.
@@ -52,16 +50,6 @@ pub(super) struct Recipe {
     pub(super) n_bytes: u64,
 }
 
-/// What a plugin says of itself. Runs its `describe` in the sandbox, nothing else.
-///
-/// # Errors
-///
-/// [`PluginError`].
-pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginError> {
-    let sandbox = Sandbox::new(limits.clone(), crate::plugin::Cancel::default(), super::silent());
-    Instance::new(plugin, &sandbox)?.describe()
-}
-
 pub(super) fn prepare(
     scan: &Scan,
     udfs: &[UdfSpec],
@@ -84,43 +72,11 @@ pub(super) fn prepare(
 }
 
 fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, usize)) -> Result<Prepared, RunError> {
-    let mut main = Instance::new(&spec.plugin, sandbox)?;
-    let manifest = main.describe()?;
+    let (mut main, parameters, declared) = create(scan, spec, sandbox)?;
+    let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
-    let parameters = resolve(&manifest, &spec.arguments, scan.axes())?;
-    let parameters = Arc::new(parameters);
-    main.create(&parameters, &scan.meta(), Role::Main)?;
-    let preferences = main.preferences()?;
-    if preferences.form == TileForm::InHost {
-        let what = "wants its tiles as InHost, which this version of lthost does not give";
-        return Err(main.broke("preferences", what).into());
-    }
-    let granularity = preferences.granularity.unwrap_or(manifest.processes[0]);
-    if !manifest.processes.contains(&granularity) {
-        let processes: Vec<&str> = manifest.processes.iter().map(|one| one.describe()).collect();
-        let (asked, processes) = (granularity.describe(), processes.join(" or "));
-        let what = format!("asks for {asked}, but says that it processes {processes}");
-        return Err(main.broke("preferences", &what).into());
-    }
-    let input_dtype = match preferences.input {
-        InputDtype::Native => scan.dtype(),
-        InputDtype::AtLeast(dtype) => dtype.promote(scan.dtype()),
-        InputDtype::Exactly(dtype) => dtype,
-    };
-    if !convertible(scan.stored, input_dtype) {
-        let (plugin, dtype) = (manifest.name.clone(), scan.stored);
-        return Err(RunError::Inconvertible { plugin, wanted: input_dtype, dtype });
-    }
-    if !scan.corrections.is_empty() && input_dtype.kind() < DtypeKind::Float {
-        return Err(RunError::Uncorrectable { plugin: manifest.name.clone(), wanted: input_dtype });
-    }
-    let declarations = main.buffers(input_dtype)?;
     let n_rows = scan.roi.n_selected();
     let sig = scan.sig.clone();
-    let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
-    // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
-    check_declarations(&declarations, capabilities, (scan.nav.size(), &sig), sandbox.limits.max_result_bytes)
-        .map_err(|error| main.broke("buffers", &error.to_string()))?;
     main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
     let mut merged = Merged::new(declarations, n_rows, &sig);
     if manifest.capabilities.preprocess {

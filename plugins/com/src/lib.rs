@@ -27,6 +27,31 @@ pub struct Com {
     masks: Array,
 }
 
+#[derive(Parameters)]
+struct Given {
+    /// centre of the beam, y; the frame's centre if not given
+    #[param(unit = "px")]
+    cy: Option<f64>,
+    /// centre of the beam, x; the frame's centre if not given
+    #[param(unit = "px")]
+    cx: Option<f64>,
+    /// radius of the disk that counts
+    #[param(default = f64::INFINITY, minimum = 0, unit = "px")]
+    r: f64,
+    /// inner radius, for a ring instead of a disk
+    #[param(default = 0.0, minimum = 0, unit = "px")]
+    ri: f64,
+    /// rotation of the scan against the detector
+    #[param(default = 0.0, unit = "deg")]
+    scan_rotation: f64,
+    /// whether the detector's y axis is upside down
+    #[param(default = false)]
+    flip_y: bool,
+    /// taken away from the field: -1 nothing, 0 its mean, 1 its plane, or coefficients
+    #[param(default = -1)]
+    regression: Regression,
+}
+
 /// What is taken away from the field.
 enum Regression {
     Nothing,
@@ -37,35 +62,27 @@ enum Regression {
 
 impl Udf for Com {
     fn manifest() -> Manifest {
-        let number = |name, default: f64, doc| Parameter::number(name).default(default).doc(doc);
-        let regression = Parameter::integer("regression").or_array(&[Axis::Fixed(3), Axis::Fixed(2)]).default(-1_i64);
         manifest!("com", "Centre of mass of each frame, and the field that deflects it")
-            .parameter(Parameter::number("cy").unit("px").doc("centre of the beam, y; the frame's centre if not given"))
-            .parameter(Parameter::number("cx").unit("px").doc("centre of the beam, x; the frame's centre if not given"))
-            .parameter(number("r", f64::INFINITY, "radius of the disk that counts").minimum(0.0).unit("px"))
-            .parameter(number("ri", 0.0, "inner radius, for a ring instead of a disk").minimum(0.0).unit("px"))
-            .parameter(number("scan_rotation", 0.0, "rotation of the scan against the detector").unit("deg"))
-            .parameter(Parameter::flag("flip_y").default(false).doc("whether the detector's y axis is upside down"))
-            .parameter(
-                regression.doc("taken away from the field: -1 nothing, 0 its mean, 1 its plane, or coefficients"),
-            )
+            .parameters::<Given>()
             .with_results()
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
         let nav_shape = plane_of(&meta.nav_shape, "scan (nav)")?;
         let sig_shape = plane_of(&meta.sig_shape, "detector (sig)")?;
-        let (cy, cx): (Option<f64>, Option<f64>) = (params.get("cy")?, params.get("cx")?);
+        let Given { cy, cx, r, ri, scan_rotation, flip_y, regression } = params.read()?;
         let [middle_y, middle_x] = sig_shape.map(|extent| (extent / 2) as f64);
         let centre = [cy.unwrap_or(middle_y), cx.unwrap_or(middle_x)];
-        for (name, given) in [("cy", centre[0]), ("cx", centre[1]), ("scan_rotation", params.get("scan_rotation")?)] {
+        for (name, given) in [("cy", centre[0]), ("cx", centre[1]), ("scan_rotation", scan_rotation)] {
             if !given.is_finite() {
                 return Err(Error::parameter(name, "a finite number", given));
             }
         }
-        let (r, ri) = (params.get("r")?, params.get("ri")?);
-        let regression = Regression::new(params.value("regression")?, meta)?;
-        let orientation = Orientation { degrees: params.get("scan_rotation")?, flip_y: params.get("flip_y")? };
+        if meta.dataset_dtype.is_complex() && matches!(regression, Regression::Mean | Regression::ClosestPlane) {
+            let given = params.value("regression")?;
+            return Err(Error::parameter("regression", "-1 or an array, as the data are complex", given));
+        }
+        let orientation = Orientation { degrees: scan_rotation, flip_y };
         let masks = masks(meta, sig_shape, centre, ri, r)?;
         Ok(Self { nav_shape, sig_shape, roi: meta.roi.clone(), centre, orientation, regression, masks })
     }
@@ -186,23 +203,24 @@ impl Com {
     }
 }
 
-impl Regression {
-    fn new(value: &Value, meta: &Meta) -> Result<Self> {
-        let regression = match value {
-            Value::Integer(-1) => Self::Nothing,
-            Value::Integer(0) => Self::Mean,
-            Value::Integer(1) => Self::ClosestPlane,
+impl FromValue for Regression {
+    const EXPECTED: &str = "-1, 0, 1 or an array of shape (3, 2)";
+    type Literal = i64;
+
+    fn declare(name: &str) -> Parameter {
+        Parameter::integer(name).or_array(&[Axis::Fixed(3), Axis::Fixed(2)]).dtypes(&Dtype::REAL).required()
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Integer(-1) => Some(Self::Nothing),
+            Value::Integer(0) => Some(Self::Mean),
+            Value::Integer(1) => Some(Self::ClosestPlane),
             Value::Array(array) if array.shape() == [3, 2] && !array.dtype().is_complex() => {
                 let rows: Vec<f64> = array.to_vec();
-                Self::Given([[rows[0], rows[1]], [rows[2], rows[3]], [rows[4], rows[5]]])
+                Some(Self::Given([[rows[0], rows[1]], [rows[2], rows[3]], [rows[4], rows[5]]]))
             }
-            other => return Err(Error::parameter("regression", "-1, 0, 1 or an array of shape (3, 2)", other)),
-        };
-        match regression {
-            Self::Mean | Self::ClosestPlane if meta.dataset_dtype.is_complex() => {
-                Err(Error::parameter("regression", "-1 or an array, as the data are complex", value))
-            }
-            fits => Ok(fits),
+            _ => None,
         }
     }
 }

@@ -34,19 +34,29 @@ enum Precision {
     Double(Spectrum<f64>),
 }
 
+/// The ring in Fourier space, and the disk of the frame.
+#[derive(Parameters)]
+struct Given {
+    /// the ring in Fourier space starts further out than this; its centre is zero frequency, for odd extents half a
+    /// pixel beside it, as in LiberTEM
+    #[param(minimum = 0, unit = "px")]
+    rad_in: f64,
+    /// the ring in Fourier space ends here, inclusive
+    #[param(minimum = 0, unit = "px")]
+    rad_out: f64,
+    /// centre (y, x) of a disk of the frame that is blanked; with `real_rad`
+    #[param(unit = "px")]
+    real_center: Option<[f64; 2]>,
+    /// radius of that disk, inclusive
+    #[param(minimum = 0, unit = "px")]
+    real_rad: Option<f64>,
+}
+
 impl Udf for Crystallinity {
     fn manifest() -> Manifest {
-        let radius = |name| Parameter::number(name).minimum(0.0).unit("px");
-        let real_center = Parameter::array("real_center", &[Axis::Fixed(2)]).unit("px");
         manifest!("crystallinity", "Sum over half a ring of the absolute values of each frame's Fourier transform")
             .by_frame()
-            .parameter(radius("rad_in").required().doc(
-                "the ring in Fourier space starts further out than this; its centre is zero frequency, for odd extents half a \
-                 pixel beside it, as in LiberTEM",
-            ))
-            .parameter(radius("rad_out").required().doc("the ring in Fourier space ends here, inclusive"))
-            .parameter(real_center.doc("centre (y, x) of a disk of the frame that is blanked; with `real_rad`"))
-            .parameter(radius("real_rad").doc("radius of that disk, inclusive"))
+            .parameters::<Given>()
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
@@ -60,12 +70,12 @@ impl Udf for Crystallinity {
         if input.is_complex() {
             return Err(Error::new(format!("crystallinity needs real numbers, and the frames are {input}")));
         }
-        let (rad_in, rad_out): (f64, f64) = (params.get("rad_in")?, params.get("rad_out")?);
+        let Given { rad_in, rad_out, real_center, real_rad } = params.read()?;
         if rad_in >= rad_out {
             return Err(Error::parameter("rad_out", format!("more than `rad_in`, which is {rad_in}"), rad_out));
         }
         let shape = [height, width];
-        let blanked = blanked(params, shape)?;
+        let blanked = blanked(real_center, real_rad, shape)?;
         let ring = |ky, kx| {
             let distance_sqr = offset(ky, height).powi(2) + offset(kx, width).powi(2);
             rad_in * rad_in < distance_sqr && distance_sqr <= rad_out * rad_out
@@ -104,11 +114,9 @@ fn offset(k: usize, extent: usize) -> f64 {
 }
 
 /// The disk that is blanked: runs of pixels of the flat frame.
-fn blanked(params: &Params, [height, width]: [usize; 2]) -> Result<Vec<Range<usize>>> {
-    let center: Option<Array> = params.get("real_center")?;
-    let radius: Option<f64> = params.get("real_rad")?;
+fn blanked(center: Option<[f64; 2]>, radius: Option<f64>, [height, width]: [usize; 2]) -> Result<Vec<Range<usize>>> {
     let (center, radius) = match (center, radius) {
-        (Some(center), Some(radius)) => (center.to_vec::<f64>(), radius),
+        (Some(center), Some(radius)) => (center, radius),
         (None, None) => return Ok(Vec::new()),
         (Some(_), None) => return Err(Error::parameter("real_rad", "a radius, as `real_center` is given", "nothing")),
         (None, Some(_)) => return Err(Error::parameter("real_center", "(y, x), as `real_rad` is given", "nothing")),

@@ -18,15 +18,24 @@ pub struct Fem {
     runs: Vec<Range<usize>>,
 }
 
+#[derive(Parameters)]
+struct Ring {
+    /// centre of the ring, (y, x)
+    #[param(unit = "px")]
+    center: [f64; 2],
+    /// the ring starts further out than this
+    #[param(minimum = 0, unit = "px")]
+    rad_in: f64,
+    /// the ring ends here, inclusive
+    #[param(minimum = 0, unit = "px")]
+    rad_out: f64,
+}
+
 impl Udf for Fem {
     fn manifest() -> Manifest {
-        let center = Parameter::array("center", &[Axis::Fixed(2)]).required();
-        let radius = |name| Parameter::number(name).required().minimum(0.0).unit("px");
         manifest!("fem", "Standard deviation of each frame within a ring (fluctuation electron microscopy)")
             .by_frame()
-            .parameter(center.unit("px").doc("centre of the ring, (y, x)"))
-            .parameter(radius("rad_in").doc("the ring starts further out than this"))
-            .parameter(radius("rad_out").doc("the ring ends here, inclusive"))
+            .parameters::<Ring>()
     }
 
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
@@ -34,11 +43,7 @@ impl Udf for Fem {
             let given = &meta.sig_shape;
             return Err(Error::new(format!("fem needs frames of two dimensions, and these have shape {given:?}")));
         };
-        let center: Array = params.get("center")?;
-        let (rad_in, rad_out): (f64, f64) = (params.get("rad_in")?, params.get("rad_out")?);
-        let &[cy, cx] = center.to_vec::<f64>().as_slice() else {
-            return Err(Error::parameter("center", "two numbers, (y, x)", format!("shape {:?}", center.shape())));
-        };
+        let Ring { center: [cy, cx], rad_in, rad_out } = params.read()?;
         let is_inside = |pixel: usize| {
             let (y, x) = ((pixel / width) as f64, (pixel % width) as f64);
             let distance_sqr = (y - cy).powi(2) + (x - cx).powi(2);

@@ -55,7 +55,8 @@ impl Udf for Masks {
                 "stack of masks, shape (n_masks, ...sig), instead of `shape`; where a mask is 0 pixels do not count, whatever \
                  they hold",
             ));
-        shape::declare(manifest)
+        manifest
+            .parameters::<shape::Given>()
             .parameter(mask_count.doc("number of masks, checked against what is given"))
             .parameter(mask_dtype.doc(
                 "dtype that masks are converted to, their own if not given; one of integers must hold them as they are",
@@ -131,15 +132,16 @@ impl Masks {
 
 /// The masks as given or computed, with the axes of an entry before those of a frame.
 fn masks(params: &Params, meta: &Meta) -> Result<Array> {
-    let (given, shape) = (params.get::<Option<Array>>("factors")?, params.get::<Option<String>>("shape")?);
-    shape::check_parameters(params, shape.as_deref())?;
-    match (given, shape) {
+    let computed: shape::Given = params.read()?;
+    let shape = computed.shape.as_deref();
+    shape::check_parameters(params, shape)?;
+    match (params.get::<Option<Array>>("factors")?, shape) {
         (Some(factors), None) => {
             given::check_shape(&factors, meta)?;
             given::check_finite(&factors)?;
             Ok(factors)
         }
-        (None, Some(shape)) => shape::computed(&shape, params, meta),
+        (None, Some(shape)) => shape::computed(shape, &computed, meta),
         (Some(_), Some(_)) => Err(Error::new("parameters `factors` and `shape`: give one of them, not both")),
         (None, None) => Err(Error::new(
             "parameters `factors` and `shape`: give one of them, a stack of masks or the shape of computed ones",

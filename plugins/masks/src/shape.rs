@@ -14,31 +14,33 @@ const SHAPES: [(&str, &[&str]); 4] = [
 ];
 
 /// What a shape is made from, as it was given.
-struct Given {
-    centre: [f64; 2],
+#[derive(Parameters)]
+pub(crate) struct Given {
+    /// shape of computed masks, instead of `factors`; they have sharp edges, `radial_fourier` smooth ones; pixels outside
+    /// do not count, whatever they hold
+    #[param(choices = SHAPES.map(|(shape, _)| shape))]
+    pub(crate) shape: Option<String>,
+    /// centre of the shape, x; sx / 2 if not given
+    #[param(unit = "px")]
+    cx: Option<f64>,
+    /// centre of the shape, y; sy / 2 if not given
+    #[param(unit = "px")]
+    cy: Option<f64>,
+    /// disk: radius; 0.3 times half the shorter side if not given
+    #[param(minimum = 0, unit = "px")]
     r: Option<f64>,
+    /// ring, `radial_fourier`: inner radius; 0.8 ro and 0 if not given
+    #[param(minimum = 0, unit = "px")]
     ri: Option<f64>,
+    /// ring, `radial_fourier`: outer radius; half the shorter side, whole frame if not given
+    #[param(minimum = 0, unit = "px")]
     ro: Option<f64>,
+    /// `radial_fourier`: number of rings; 1 if not given
+    #[param(minimum = 1)]
     n_bins: Option<i64>,
+    /// `radial_fourier`: largest order; 24 if not given
+    #[param(minimum = 0)]
     max_order: Option<i64>,
-}
-
-/// Declares `shape`, and what shapes are made from.
-pub(crate) fn declare(manifest: Manifest) -> Manifest {
-    let length = |name, doc| Parameter::number(name).minimum(0.0).unit("px").doc(doc);
-    let count = |name, minimum, doc| Parameter::integer(name).minimum(minimum).doc(doc);
-    manifest
-        .parameter(Parameter::text("shape").choices(&SHAPES.map(|(shape, _)| shape)).doc(
-            "shape of computed masks, instead of `factors`; they have sharp edges, radial_fourier smooth ones; pixels \
-                 outside do not count, whatever they hold",
-        ))
-        .parameter(Parameter::number("cx").unit("px").doc("centre of the shape, x; sx / 2 if not given"))
-        .parameter(Parameter::number("cy").unit("px").doc("centre of the shape, y; sy / 2 if not given"))
-        .parameter(length("r", "disk: radius; 0.3 times half the shorter side if not given"))
-        .parameter(length("ri", "ring, radial_fourier: inner radius; 0.8 ro and 0 if not given"))
-        .parameter(length("ro", "ring, radial_fourier: outer radius; half the shorter side, whole frame if not given"))
-        .parameter(count("n_bins", 1.0, "radial_fourier: number of rings; 1 if not given"))
-        .parameter(count("max_order", 0.0, "radial_fourier: largest order; 24 if not given"))
 }
 
 /// Refuses a parameter that does not belong to `shape`, or that belongs to a shape where none is given.
@@ -57,22 +59,22 @@ pub(crate) fn check_parameters(params: &Params, shape: Option<&str>) -> Result<(
 }
 
 /// The masks of `shape`: `(n_masks, sy, sx)`, or `(n_bins, n_orders, sy, sx)` for radial Fourier.
-pub(crate) fn computed(shape: &str, params: &Params, meta: &Meta) -> Result<Array> {
+pub(crate) fn computed(shape: &str, given: &Given, meta: &Meta) -> Result<Array> {
     let wrong = |_| {
         let n_axes = meta.sig_shape.len();
         Error::new(format!("shape `{shape}` needs frames with two axes, and these have {n_axes}"))
     };
     let sig_shape = <[usize; 2]>::try_from(meta.sig_shape.as_slice()).map_err(wrong)?;
-    let given = Given::new(params, sig_shape)?;
+    let centre = given.centre(sig_shape)?;
     let masks = match shape {
-        "disk" => real(sig_shape, &given.disk(sig_shape)?)?,
-        "ring" => real(sig_shape, &given.ring(sig_shape)?)?,
-        "point" => real(sig_shape, &given.point(sig_shape)?)?,
-        _ => given.radial_fourier(sig_shape)?,
+        "disk" => real(sig_shape, &given.disk(sig_shape, centre)?)?,
+        "ring" => real(sig_shape, &given.ring(sig_shape, centre)?)?,
+        "point" => real(sig_shape, &point(sig_shape, centre)?)?,
+        _ => given.radial_fourier(sig_shape, centre)?,
     };
     let is_empty = each_dtype!(masks.numbers(), |weights| weights.iter().all(|weight| *weight == Element::ZERO));
     if is_empty {
-        let [cy, cx] = given.centre;
+        let [cy, cx] = centre;
         let where_to = format!("around (cy, cx) = ({cy}, {cx}) covers no pixel of frames of shape {sig_shape:?}");
         return Err(Error::new(format!("shape `{shape}` {where_to}")));
     }
@@ -80,52 +82,32 @@ pub(crate) fn computed(shape: &str, params: &Params, meta: &Meta) -> Result<Arra
 }
 
 impl Given {
-    fn new(params: &Params, sig_shape: [usize; 2]) -> Result<Self> {
-        let centre = |name, axis: usize| -> Result<f64> {
-            let at = params.get::<Option<f64>>(name)?.unwrap_or_else(|| middle(sig_shape[axis]));
-            if at.is_finite() { Ok(at) } else { Err(Error::parameter(name, "a finite number", at)) }
-        };
-        Ok(Self {
-            centre: [centre("cy", 0)?, centre("cx", 1)?],
-            r: params.get("r")?,
-            ri: params.get("ri")?,
-            ro: params.get("ro")?,
-            n_bins: params.get("n_bins")?,
-            max_order: params.get("max_order")?,
-        })
+    fn centre(&self, sig_shape: [usize; 2]) -> Result<[f64; 2]> {
+        let centre = [self.cy.unwrap_or(middle(sig_shape[0])), self.cx.unwrap_or(middle(sig_shape[1]))];
+        match ["cy", "cx"].into_iter().zip(centre).find(|(_, at)| !at.is_finite()) {
+            Some((name, at)) => Err(Error::parameter(name, "a finite number", at)),
+            None => Ok(centre),
+        }
     }
 
-    fn disk(&self, sig_shape: [usize; 2]) -> Result<Vec<f64>> {
+    fn disk(&self, sig_shape: [usize; 2], centre: [f64; 2]) -> Result<Vec<f64>> {
         let r = self.r.unwrap_or(half_of_shorter(sig_shape) * 0.3);
         if r >= 0.0 {
-            Ok(masks::disk(sig_shape, self.centre, r, Edge::Sharp))
+            Ok(masks::disk(sig_shape, centre, r, Edge::Sharp))
         } else {
             Err(Error::parameter("r", "a radius of 0 or more", r))
         }
     }
 
-    fn ring(&self, sig_shape: [usize; 2]) -> Result<Vec<f64>> {
+    fn ring(&self, sig_shape: [usize; 2], centre: [f64; 2]) -> Result<Vec<f64>> {
         let ro = self.ro.unwrap_or(half_of_shorter(sig_shape));
         let radii = in_order(self.ri.unwrap_or(ro * 0.8), ro)?;
-        Ok(masks::ring(sig_shape, self.centre, radii, Edge::Sharp))
-    }
-
-    /// One pixel: the centre without what comes after the decimal point.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within the frame")]
-    fn point(&self, sig_shape: [usize; 2]) -> Result<Vec<f64>> {
-        for ((name, at), extent) in ["cy", "cx"].into_iter().zip(self.centre).zip(sig_shape) {
-            if !(0.0 <= at && at < 2.0 * middle(extent)) {
-                return Err(Error::parameter(name, format!("a pixel from 0 to less than {extent}"), at));
-            }
-        }
-        let mut mask = vec![0.0; sig_shape[0] * sig_shape[1]];
-        mask[self.centre[0] as usize * sig_shape[1] + self.centre[1] as usize] = 1.0;
-        Ok(mask)
+        Ok(masks::ring(sig_shape, centre, radii, Edge::Sharp))
     }
 
     /// Mask `(bin, order)` is ring `bin` times `exp(i * order * angle)`.
-    fn radial_fourier(&self, sig_shape: [usize; 2]) -> Result<Array> {
-        let ro = self.ro.unwrap_or(bounding_radius(sig_shape, self.centre));
+    fn radial_fourier(&self, sig_shape: [usize; 2], centre: [f64; 2]) -> Result<Array> {
+        let ro = self.ro.unwrap_or(bounding_radius(sig_shape, centre));
         let radii = in_order(self.ri.unwrap_or(0.0), ro)?;
         if !ro.is_finite() {
             return Err(Error::parameter("ro", "a finite number", ro));
@@ -135,8 +117,8 @@ impl Given {
         let max_order =
             max_order.map_err(|_| Error::parameter("max_order", "an order", self.max_order.unwrap_or(24)))?;
         let bins = RadialBins { radii, n_bins: Some(n_bins), normalize: false };
-        let weights = masks::radial_bins(sig_shape, self.centre, bins)?;
-        let angles = masks::polar_map(sig_shape, self.centre, Ellipse::default()).angles;
+        let weights = masks::radial_bins(sig_shape, centre, bins)?;
+        let angles = masks::polar_map(sig_shape, centre, Ellipse::default()).angles;
 
         let n_orders = max_order as usize + 1;
         let shape = [n_bins, n_orders, sig_shape[0], sig_shape[1]];
@@ -151,6 +133,19 @@ impl Given {
         }
         Ok(fourier)
     }
+}
+
+/// One pixel: the centre without what comes after the decimal point.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be within the frame")]
+fn point(sig_shape: [usize; 2], centre: [f64; 2]) -> Result<Vec<f64>> {
+    for ((name, at), extent) in ["cy", "cx"].into_iter().zip(centre).zip(sig_shape) {
+        if !(0.0 <= at && at < 2.0 * middle(extent)) {
+            return Err(Error::parameter(name, format!("a pixel from 0 to less than {extent}"), at));
+        }
+    }
+    let mut mask = vec![0.0; sig_shape[0] * sig_shape[1]];
+    mask[centre[0] as usize * sig_shape[1] + centre[1] as usize] = 1.0;
+    Ok(mask)
 }
 
 /// One mask in single precision.

@@ -84,7 +84,7 @@ pub(crate) fn extents(text: &str) -> Result<Extents, Usage> {
     text.split(',').map(extent).collect::<Result<_, _>>().map(Extents)
 }
 
-fn dtype(text: &str) -> Result<(Dtype, Option<ByteOrder>), String> {
+pub(crate) fn dtype(text: &str) -> Result<(Dtype, Option<ByteOrder>), String> {
     Dtype::parse_with_order(text).map_err(|error| error.to_string())
 }
 

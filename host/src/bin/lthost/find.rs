@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lthost::plugin::{Engine, Facts, Limits, Plugin, PluginError, inspect_bytes, inspect_file};
+use lthost::plugin::{Engine, Limits, Plugin, PluginError};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
@@ -62,13 +62,6 @@ impl Location {
         match self {
             Self::Shipped(name, bytes) => Plugin::from_bytes(engine, name, bytes, limits),
             Self::File(path) => Plugin::from_file(engine, path, limits),
-        }
-    }
-
-    pub(crate) fn inspect(&self, limits: &Limits) -> Result<Facts, PluginError> {
-        match self {
-            Self::Shipped(name, bytes) => inspect_bytes(name, bytes, limits),
-            Self::File(path) => inspect_file(path, limits),
         }
     }
 

@@ -1,26 +1,52 @@
-//! `lthost inspect`: what a plugin is, wants and imports.
+//! `lthost inspect`: what a plugin is, takes, gives and imports.
 
-use std::io::Write;
+use std::{fmt::Write as _, io::Write as _};
 
+use anyhow::Context;
 use lthost::{
-    plugin::{Capabilities, Engine, Facts, Manifest, Parameter, ParameterType, Value},
-    run::describe,
+    buffer::{Declaration, Kind, Usage},
+    plugin::{Capabilities, Engine, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, Value},
+    run::{Declared, RunError, UdfSpec, declare, describe},
+    shape::{ByteOrder, Dtype, Shape},
 };
 use serde_json::{Value as Json, json};
 
-use crate::{find, limit_args::LimitArgs, outcome::record_value};
+use crate::{
+    dataset_args::{Extents, dtype, extents, key_value},
+    find,
+    job_args::argument,
+    limit_args::LimitArgs,
+    outcome::record_value,
+};
 
-/// Show what a plugin is, takes and imports; only its `describe` is run, in the sandbox and without data
+/// Show what a plugin is, takes, gives and imports
+///
+/// What it gives depends on the data and the parameters: it is asked for a scan of --nav-shape with frames of
+/// --sig-shape and --dtype. It gets no data, and of its functions only `describe`, `create`, `preferences` and
+/// `buffers` are run, in the sandbox.
 ///
 /// Examples:
 ///   lthost inspect com
 ///   lthost inspect ./udf.wasm --json
+///   lthost inspect fem -p center=[64,64] -p rad_in=10 -p rad_out=20
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
     /// A plugin's name (see `lthost plugins`) or a .wasm file
     #[arg(value_name = "NAME|FILE")]
     plugin: String,
+    /// Parameter of the plugin: JSON, a bare word, or @file.npy; may be repeated
+    #[arg(short = 'p', long = "param", value_name = "KEY=VALUE", value_parser = key_value, allow_hyphen_values = true)]
+    param: Vec<(String, String)>,
+    /// Shape of the scan [default: 64,64]
+    #[arg(long, value_name = "NY,NX", value_parser = extents)]
+    nav_shape: Option<Extents>,
+    /// Shape of a frame [default: 128,128]
+    #[arg(long, value_name = "SY,SX", value_parser = extents)]
+    sig_shape: Option<Extents>,
+    /// Element type of the data [default: u16]
+    #[arg(long, value_name = "DTYPE", value_parser = dtype)]
+    dtype: Option<(Dtype, Option<ByteOrder>)>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,53 +57,186 @@ pub(crate) struct Opts {
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let limits = opts.limits.limits()?;
     let location = find::find(&opts.plugin)?;
-    let facts = location.inspect(&limits)?;
-    let manifest = describe(&location.load(&Engine::new(false)?, &limits)?, &limits)?;
-    if opts.json { print_json(&facts, &manifest) } else { print_text(&mut std::io::stdout().lock(), &facts, &manifest) }
-}
-
-/// Prints all that is known of a plugin.
-pub(crate) fn print_text(out: &mut dyn Write, facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
-    writeln!(out, "{} {}: {}", manifest.name, manifest.version, manifest.summary)?;
-    writeln!(out, "authors       {}", list(&manifest.authors))?;
-    writeln!(out, "licence       {}", if manifest.license.is_empty() { "none" } else { &manifest.license })?;
-    writeln!(out, "plugin        {} ({}, {} bytes)", facts.origin, facts.encoding, facts.n_bytes)?;
-    writeln!(out, "sha256        {}", facts.sha256)?;
-    writeln!(out, "contract      {}", facts.contract)?;
-    writeln!(out, "imports       {}", list(&facts.imports))?;
-    writeln!(out, "exports       {}", list(&facts.exports))?;
-    writeln!(out, "processes     {}", processes(manifest))?;
-    writeln!(out, "capabilities  {}", list(&capabilities(manifest.capabilities)))?;
-    writeln!(out, "parameters    {}", if manifest.parameters.is_empty() { "none" } else { "" })?;
-    for parameter in &manifest.parameters {
-        let types: Vec<String> = parameter.types.iter().map(ParameterType::describe).collect();
-        let default = match (&parameter.default, parameter.required) {
-            (_, true) => ", required".to_owned(),
-            (Value::Absent, false) => String::new(),
-            (default, false) => format!(", default {}", record_value(default)),
-        };
-        let unit = if parameter.unit.is_empty() { String::new() } else { format!(" [{}]", parameter.unit) };
-        writeln!(out, "  {}: {}{unit}{}{default}", parameter.name, types.join(" or "), range(parameter))?;
-        writeln!(out, "      {}", parameter.doc)?;
-    }
-    Ok(())
-}
-
-fn print_json(facts: &Facts, manifest: &Manifest) -> anyhow::Result<()> {
-    let parameters: Vec<Json> = manifest.parameters.iter().map(parameter).collect();
-    let all = json!({
-        "name": manifest.name,
-        "version": manifest.version,
-        "summary": manifest.summary,
-        "authors": manifest.authors,
-        "license": manifest.license,
-        "plugin": facts,
-        "processes": manifest.processes,
-        "capabilities": capabilities(manifest.capabilities),
-        "parameters": parameters,
+    let plugin = location.load(&Engine::new(false)?, &limits)?;
+    let given = opts.param.iter().map(|(key, value)| {
+        let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
+        Ok((key.clone(), value))
     });
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
-    Ok(())
+    let spec = UdfSpec { label: None, plugin, arguments: given.collect::<anyhow::Result<_>>()? };
+    let card = Card::new(spec, Assumed::new(opts)?, &limits)?;
+    // Whoever asks for certain data or parameters wants to know of these alone.
+    let is_asked =
+        !opts.param.is_empty() || opts.nav_shape.is_some() || opts.sig_shape.is_some() || opts.dtype.is_some();
+    match card.gives {
+        Err(refusal) if is_asked => Err(refusal.into()),
+        _ => {
+            let text = if opts.json { format!("{:#}\n", card.json()) } else { card.text() };
+            Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
+        }
+    }
+}
+
+/// The data for which a plugin is asked what it gives.
+struct Assumed {
+    nav: Shape,
+    sig: Shape,
+    dtype: Dtype,
+}
+
+impl Assumed {
+    fn new(opts: &Opts) -> anyhow::Result<Self> {
+        let shape = |extents: &Option<Extents>, usual: [u64; 2]| match extents {
+            Some(Extents(extents)) => Shape::new(extents.as_slice()),
+            None => Shape::new(usual.as_slice()),
+        };
+        Ok(Self {
+            nav: shape(&opts.nav_shape, [64, 64])?,
+            sig: shape(&opts.sig_shape, [128, 128])?,
+            dtype: opts.dtype.map_or(Dtype::U16, |(dtype, _)| dtype),
+        })
+    }
+}
+
+/// All that is known of a plugin.
+pub(crate) struct Card {
+    facts: Facts,
+    manifest: Manifest,
+    assumed: Assumed,
+    /// What it gives for such data, or why it won't.
+    gives: Result<Declared, RunError>,
+}
+
+impl Card {
+    /// Of a plugin with its default parameters.
+    pub(crate) fn of(plugin: &Plugin, limits: &Limits) -> anyhow::Result<Self> {
+        let usual = Assumed {
+            nav: Shape::new([64, 64].as_slice())?,
+            sig: Shape::new([128, 128].as_slice())?,
+            dtype: Dtype::U16,
+        };
+        Self::new(UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() }, usual, limits)
+    }
+
+    fn new(spec: UdfSpec, assumed: Assumed, limits: &Limits) -> anyhow::Result<Self> {
+        let manifest = describe(&spec.plugin, limits)?;
+        let gives = declare(&spec, &assumed.nav, &assumed.sig, assumed.dtype, limits);
+        Ok(Self { facts: spec.plugin.facts().clone(), manifest, assumed, gives })
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text).expect("memory takes it");
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let Self { facts, manifest, .. } = self;
+        writeln!(out, "{} {}: {}", manifest.name, manifest.version, manifest.summary)?;
+        writeln!(out, "authors       {}", list(&manifest.authors))?;
+        writeln!(out, "licence       {}", if manifest.license.is_empty() { "none" } else { &manifest.license })?;
+        writeln!(out, "plugin        {} ({}, {} bytes)", facts.origin, facts.encoding, facts.n_bytes)?;
+        writeln!(out, "sha256        {}", facts.sha256)?;
+        writeln!(out, "contract      {}", facts.contract)?;
+        writeln!(out, "imports       {}", list(&facts.imports))?;
+        writeln!(out, "exports       {}", list(&facts.exports))?;
+        writeln!(out, "processes     {}", processes(manifest))?;
+        writeln!(out, "capabilities  {}", list(&capabilities(manifest.capabilities)))?;
+        let none = if manifest.parameters.is_empty() { "  none" } else { "" };
+        writeln!(out, "parameters{none}")?;
+        for parameter in &manifest.parameters {
+            let types: Vec<String> = parameter.types.iter().map(ParameterType::describe).collect();
+            let default = match (&parameter.default, parameter.required) {
+                (_, true) => ", required".to_owned(),
+                (Value::Absent, false) => String::new(),
+                (default, false) => format!(", default {}", record_value(default)),
+            };
+            let (types, unit, range) = (types.join(" or "), in_brackets(&parameter.unit), range(parameter));
+            writeln!(out, "  {}: {types}{unit}{range}{default}", parameter.name)?;
+            write_doc(out, &parameter.doc)?;
+        }
+        let Assumed { nav, sig, dtype } = &self.assumed;
+        let declared = match &self.gives {
+            Ok(declared) => declared,
+            Err(refusal) => {
+                return writeln!(out, "gives         not known for {nav} frames of {sig} {dtype}: {refusal}");
+            }
+        };
+        writeln!(
+            out,
+            "gives, for {nav} frames of {sig} {dtype}, seen as {} of {}",
+            declared.granularity.describe(),
+            declared.input_dtype
+        )?;
+        for buffer in &declared.buffers {
+            let usage = if buffer.usage == Usage::Private { ", kept to itself" } else { "" };
+            let unit = in_brackets(&buffer.unit);
+            writeln!(out, "  {}: {} {}{unit}{usage}", buffer.name, buffer.dtype, axes(buffer))?;
+            write_doc(out, &buffer.doc)?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Json {
+        let Self { facts, manifest, assumed, gives } = self;
+        let parameters: Vec<Json> = manifest.parameters.iter().map(parameter).collect();
+        let gives = match gives {
+            Ok(declared) => json!({
+                "tiles": declared.granularity,
+                "input_dtype": declared.input_dtype.name(),
+                "buffers": declared.buffers.iter().map(buffer).collect::<Vec<_>>(),
+            }),
+            Err(refusal) => json!({ "refused": refusal.to_string() }),
+        };
+        json!({
+            "name": manifest.name,
+            "version": manifest.version,
+            "summary": manifest.summary,
+            "authors": manifest.authors,
+            "license": manifest.license,
+            "plugin": facts,
+            "processes": manifest.processes,
+            "capabilities": capabilities(manifest.capabilities),
+            "parameters": parameters,
+            "assumed": {
+                "nav_shape": assumed.nav.axes(),
+                "sig_shape": assumed.sig.axes(),
+                "dtype": assumed.dtype.name(),
+            },
+            "gives": gives,
+        })
+    }
+}
+
+fn buffer(buffer: &Declaration) -> Json {
+    json!({
+        "name": buffer.name,
+        "kind": buffer.kind,
+        "dtype": buffer.dtype.name(),
+        "extra_shape": buffer.extra_shape.axes(),
+        "usage": buffer.usage,
+        "merge": buffer.merge,
+        "unit": buffer.unit,
+        "doc": buffer.doc,
+    })
+}
+
+/// The axes of a result.
+fn axes(buffer: &Declaration) -> String {
+    let own = match buffer.kind {
+        Kind::Nav => Some("...nav".to_owned()),
+        Kind::Sig => Some("...sig".to_owned()),
+        Kind::Single => buffer.extra_shape.axes().is_empty().then(|| "1".to_owned()),
+    };
+    let axes = own.into_iter().chain(buffer.extra_shape.axes().iter().map(u64::to_string));
+    format!("({})", axes.collect::<Vec<_>>().join(", "))
+}
+
+fn in_brackets(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" [{unit}]") }
+}
+
+fn write_doc(out: &mut String, doc: &str) -> std::fmt::Result {
+    if doc.is_empty() { Ok(()) } else { writeln!(out, "      {doc}") }
 }
 
 fn parameter(parameter: &Parameter) -> Json {

@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::Context;
 use lthost::{
-    plugin::{Engine, Limits, Manifest, Plugin, componentize},
+    plugin::{Engine, Limits, Plugin, componentize},
     run::describe,
 };
 
 use super::{cache, project::Project, toolchain::ToolchainArgs, watch};
-use crate::{inspect, limit_args::LimitArgs};
+use crate::{inspect::Card, limit_args::LimitArgs};
 
 /// Build the plugin in a folder, and check it against the contract
 ///
@@ -51,29 +51,28 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
 /// Builds the plugin in a folder and checks it. Gives its path.
 pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<PathBuf> {
     let project = Project::find(dir)?;
-    let (plugin, _) = check(&project, toolchain, limits)?;
+    let plugin = check(&project, toolchain, limits)?;
     Ok(as_path(Path::new(&plugin.facts().origin)))
 }
 
 /// Builds a project and checks the plugin. Gives its path.
 fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
-    let (plugin, manifest) = check(project, opts.toolchain, &opts.limits.limits()?)?;
-    let mut out = std::io::stdout().lock();
-    inspect::print_text(&mut out, plugin.facts(), &manifest)?;
-    out.flush()?;
+    let limits = opts.limits.limits()?;
+    let plugin = check(project, opts.toolchain, &limits)?;
+    std::io::stdout().lock().write_all(Card::of(&plugin, &limits)?.text().as_bytes())?;
     Ok(project.output())
 }
 
 /// Builds a project, and leaves the plugin only if it is one.
-fn check(project: &Project, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<(Plugin, Manifest)> {
+fn check(project: &Project, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<Plugin> {
     let output = project.output();
     let module = project.build(toolchain)?;
     let origin = output.display().to_string();
     let component = componentize(&origin, &module, limits)?;
     let plugin = Plugin::from_bytes(&Engine::new(false)?, &origin, &component, limits)?;
-    let manifest = describe(&plugin, limits).context("it builds, but does not describe itself")?;
+    describe(&plugin, limits).context("it builds, but does not describe itself")?;
     cache::write(&output, &component)?;
-    Ok((plugin, manifest))
+    Ok(plugin)
 }
 
 fn build_and_run(opts: &Opts, project: &Project) -> anyhow::Result<()> {
