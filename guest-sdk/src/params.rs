@@ -283,7 +283,7 @@ mod tests {
         /// How far,
         ///
         /// in the detector's plane
-        #[param(default = 2.0, minimum = 0, maximum = 1e3, unit = "px")]
+        #[param(default = 2.0, minimum = -1, maximum = 1e3, unit = "px")]
         r#loop: f64,
         #[param(choices = ["a", "b"])]
         word: String,
@@ -299,7 +299,7 @@ mod tests {
     fn fields_are_declared() {
         let [r, word, count, centre, stack, levels] = <[_; 6]>::try_from(Everything::declared()).unwrap();
         assert_eq!((r.name.as_str(), r.doc.as_str()), ("loop", "How far, in the detector's plane"));
-        assert_eq!((r.default, r.minimum, r.maximum), (Value::Number(2.0), Some(0.0), Some(1e3)));
+        assert_eq!((r.default, r.minimum, r.maximum), (Value::Number(2.0), Some(-1.0), Some(1e3)));
         assert_eq!((r.required, r.unit.as_str(), r.types), (false, "px", vec![ParameterType::Number]));
         assert_eq!(
             (word.required, word.choices, word.types),

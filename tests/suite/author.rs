@@ -109,6 +109,10 @@ fn broken_and_mended(desk: &Desk) {
     let place = format!("src/lib.rs:{line}:");
     desk.lthost(&["build", "some/bright-spots"]).fails(1, &["no field `levle`", &place, "error: it did not build"]);
     assert_eq!(fs::read(desk.path("some/bright-spots/bright-spots.wasm")).unwrap(), before);
+    fs::write(&source, good.replace("default = 100.0", "defualt = 100.0")).unwrap();
+    let line = good.lines().position(|line| line.contains("default = 100.0")).unwrap() + 1;
+    let place = format!("src/lib.rs:{line}:");
+    desk.lthost(&["build", "some/bright-spots"]).fails(1, &["expected one of default, minimum,", &place]);
     let options = ["--", "--dataset", "scan.npy", "-o", "watched", "--quiet"];
     let mut watching = desk.command(&[&["build", "some/bright-spots", "--watch"], &options[..]].concat());
     let log = fs::File::create(desk.path("log")).unwrap();
@@ -126,7 +130,7 @@ fn broken_and_mended(desk: &Desk) {
     };
     let logged = |text: &str| fs::read_to_string(desk.path("log")).unwrap().contains(text);
     wait_for("error", &|| logged("waiting for a change"));
-    fs::write(&source, good.replace("default(100.0)", "default(7.0)")).unwrap();
+    fs::write(&source, good.replace("default = 100.0", "default = 7.0")).unwrap();
     wait_for("result", &|| desk.path("watched/run.json").exists());
     assert!(logged("default 7.0"));
     watching.kill().unwrap();

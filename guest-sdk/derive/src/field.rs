@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, Lit, Meta, Type, ext::IdentExt, spanned::Spanned};
+use syn::{
+    Attribute, Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, Meta, Type, UnOp, ext::IdentExt, spanned::Spanned,
+};
 
 /// What may stand in `#[param(..)]`.
 const KEYS: [&str; 7] = ["default", "minimum", "maximum", "choices", "unit", "axes", "dtypes"];
@@ -46,7 +48,10 @@ impl<'a> Field<'a> {
                     default
                 })
             },
-            "minimum" | "maximum" => quote_spanned! { value.span() => .#key(f64::from(#value)) },
+            "minimum" | "maximum" => {
+                let number = number(value);
+                quote! { .#key(#number) }
+            }
             "unit" => quote! { .unit(#value) },
             // Lists.
             _ => quote! { .#key(&#value) },
@@ -65,6 +70,22 @@ impl<'a> Field<'a> {
     fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
+}
+
+/// A number, which may be written as a whole one.
+fn number(value: &Expr) -> Expr {
+    let mut value = value.clone();
+    let literal = match &mut value {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => expr,
+        other => other,
+    };
+    if let Expr::Lit(ExprLit { lit, .. }) = literal
+        && let Lit::Int(int) = &*lit
+        && int.suffix().is_empty()
+    {
+        *lit = Lit::Float(LitFloat::new(&format!("{}.0", int.base10_digits()), int.span()));
+    }
+    value
 }
 
 /// The doc comment, as one line.

@@ -28,7 +28,7 @@ use crate::{
 /// Examples:
 ///   lthost inspect com
 ///   lthost inspect ./udf.wasm --json
-///   lthost inspect fem -p center=[64,64] -p rad_in=10 -p rad_out=20
+///   lthost inspect masks -p shape=disk --sig-shape 256,256
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
@@ -63,7 +63,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         Ok((key.clone(), value))
     });
     let spec = UdfSpec { label: None, plugin, arguments: given.collect::<anyhow::Result<_>>()? };
-    let card = Card::new(spec, Assumed::new(opts)?, &limits)?;
+    let card = Card::new(&spec, Assumed::new(opts)?, &limits)?;
     // Whoever asks for certain data or parameters wants to know of these alone.
     let is_asked =
         !opts.param.is_empty() || opts.nav_shape.is_some() || opts.sig_shape.is_some() || opts.dtype.is_some();
@@ -114,12 +114,12 @@ impl Card {
             sig: Shape::new([128, 128].as_slice())?,
             dtype: Dtype::U16,
         };
-        Self::new(UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() }, usual, limits)
+        Self::new(&UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() }, usual, limits)
     }
 
-    fn new(spec: UdfSpec, assumed: Assumed, limits: &Limits) -> anyhow::Result<Self> {
+    fn new(spec: &UdfSpec, assumed: Assumed, limits: &Limits) -> anyhow::Result<Self> {
         let manifest = describe(&spec.plugin, limits)?;
-        let gives = declare(&spec, &assumed.nav, &assumed.sig, assumed.dtype, limits);
+        let gives = declare(spec, &assumed.nav, &assumed.sig, assumed.dtype, limits);
         Ok(Self { facts: spec.plugin.facts().clone(), manifest, assumed, gives })
     }
 
