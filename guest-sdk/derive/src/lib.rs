@@ -12,20 +12,43 @@ use field::Field;
 #[proc_macro_derive(Parameters, attributes(param))]
 pub fn parameters(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    implementation(&input).unwrap_or_else(Error::into_compile_error).into()
+    let (declared, read, mistakes) = match fields(&input) {
+        Ok((declared, read)) => {
+            (quote! { ::std::vec![#(#declared),*] }, quote! { ::core::result::Result::Ok(Self { #(#read),* }) }, None)
+        }
+        // An implementation even so: that there is none would be told of every place that uses it.
+        Err(mistakes) => (quote! { ::std::vec![] }, quote! { loop {} }, Some(mistakes.into_compile_error())),
+    };
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    quote! {
+        #mistakes
+
+        #[automatically_derived]
+        impl #impl_generics ::lthost_guest_sdk::Parameters for #name #type_generics #where_clause {
+            fn declared() -> ::std::vec::Vec<::lthost_guest_sdk::Parameter> {
+                #declared
+            }
+
+            fn read(params: &::lthost_guest_sdk::Params) -> ::lthost_guest_sdk::Result<Self> {
+                #read
+            }
+        }
+    }
+    .into()
 }
 
-fn implementation(input: &DeriveInput) -> syn::Result<TokenStream> {
+/// For each field what declares it, and what reads it.
+fn fields(input: &DeriveInput) -> syn::Result<(Vec<TokenStream>, Vec<TokenStream>)> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "parameters are the fields of a struct"));
     };
     let Fields::Named(fields) = &data.fields else {
         return Err(Error::new_spanned(&input.ident, "parameters are named: give the fields names"));
     };
+    let (mut declared, mut read) = (Vec::new(), Vec::new());
     // All mistakes at once.
     let mut mistakes: Option<Error> = None;
-    let mut declared = Vec::new();
-    let mut read = Vec::new();
     for field in &fields.named {
         match Field::new(field) {
             Ok(field) => {
@@ -38,21 +61,5 @@ fn implementation(input: &DeriveInput) -> syn::Result<TokenStream> {
             },
         }
     }
-    if let Some(mistakes) = mistakes {
-        return Err(mistakes);
-    }
-    let name = &input.ident;
-    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    Ok(quote! {
-        #[automatically_derived]
-        impl #impl_generics ::lthost_guest_sdk::Parameters for #name #type_generics #where_clause {
-            fn declared() -> ::std::vec::Vec<::lthost_guest_sdk::Parameter> {
-                ::std::vec![#(#declared),*]
-            }
-
-            fn read(params: &::lthost_guest_sdk::Params) -> ::lthost_guest_sdk::Result<Self> {
-                ::core::result::Result::Ok(Self { #(#read),* })
-            }
-        }
-    })
+    mistakes.map_or(Ok((declared, read)), Err)
 }
