@@ -22,6 +22,9 @@ pub fn lthost() -> Command {
     let mut command = Command::new(program);
     // No plugin of the machine's gets in the way.
     command.env_remove("LTHOST_PLUGINS").env("XDG_DATA_HOME", "/nonexistent").env("HOME", "/nonexistent");
+    // Each plugin is compiled once for all tests.
+    command.env("LTHOST_CACHE", root().join("target/tmp/cache"));
+    command.env("XDG_STATE_HOME", root().join("target/tmp/state"));
     command
 }
 

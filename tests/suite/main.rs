@@ -5,6 +5,7 @@ mod analyses;
 mod author;
 mod bad_input;
 mod c_plugins;
+mod cache;
 mod cli;
 mod datasets;
 mod docs;

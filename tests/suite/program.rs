@@ -60,7 +60,9 @@ impl Folder {
     pub(crate) fn shell(&self, line: &str) -> Ended {
         let start = Instant::now();
         let mut command = std::process::Command::new("sh");
-        command.current_dir(&self.0).env("lthost", lthost().get_program()).args(["-c", line]);
+        let lthost = lthost();
+        let envs = lthost.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        command.envs(envs).current_dir(&self.0).env("lthost", lthost.get_program()).args(["-c", line]);
         Ended::of(&command.output().unwrap(), start)
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::PluginError;
+use super::{CodeCache, PluginError};
 
 /// How often a plugin can be interrupted.
 const TICK: Duration = Duration::from_millis(10);
@@ -25,6 +25,7 @@ pub(crate) const THREAD_STACK: usize = 4 << 20;
 pub struct Engine {
     inner: wasmtime::Engine,
     deterministic: bool,
+    cache: Option<Arc<CodeCache>>,
     // The clock stops with the last clone.
     ticks: Arc<Ticks>,
 }
@@ -89,7 +90,18 @@ impl Engine {
         let engine = wasmtime::Engine::new(config).map_err(runtime)?;
         let ticks = Arc::new(Ticks { start: Instant::now(), last: AtomicU64::new(0) });
         tick(engine.weak(), Arc::downgrade(&ticks));
-        Ok(Self { inner: engine, deterministic, ticks })
+        Ok(Self { inner: engine, deterministic, cache: None, ticks })
+    }
+
+    /// Takes compiled plugins from a cache, and keeps what it compiles there.
+    #[must_use]
+    pub fn with_cache(mut self, cache: CodeCache) -> Self {
+        self.cache = Some(Arc::new(cache));
+        self
+    }
+
+    pub(super) fn cache(&self) -> Option<&CodeCache> {
+        self.cache.as_deref()
     }
 
     /// Whether results are the same bits on any machine.

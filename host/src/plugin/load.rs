@@ -1,11 +1,17 @@
 //! From a file to a compiled plugin: what is it, which contract was it built for, what does it import?
 
-use std::{fmt::Write as _, io::Read, path::Path, sync::Arc};
+use std::{io::Read, path::Path, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
+use wasmtime::component::Component;
 
-use super::{Engine, Limits, PluginError, bindings, error::printable, wrap::wrap};
+use super::{
+    CodeCache, Engine, Limits, PluginError, bindings,
+    cache::{Kept, hexadecimal},
+    error::printable,
+    wrap::wrap,
+};
 
 /// The version of the contract that this host speaks.
 pub const CONTRACT: &str = "lthost:udf@0.1.0";
@@ -13,7 +19,7 @@ pub const CONTRACT: &str = "lthost:udf@0.1.0";
 /// A compiled plugin. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugin {
-    pub(super) component: wasmtime::component::Component,
+    pub(super) component: Component,
     pub(super) engine: Engine,
     facts: Arc<Facts>,
 }
@@ -28,7 +34,7 @@ pub struct Facts {
     /// Size of the file in bytes.
     pub n_bytes: usize,
     /// `component` or `core module`.
-    pub encoding: &'static str,
+    pub encoding: String,
     /// The contract that it was built for, like `lthost:udf@0.1.0`.
     pub contract: String,
     /// What it imports, by interface.
@@ -53,10 +59,24 @@ impl Plugin {
     ///
     /// [`PluginError::NoWebAssembly`], [`PluginError::Refused`].
     pub fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
-        let (facts, component) = examine(origin, bytes, limits)?;
+        check_size(origin, bytes, limits)?;
+        let entry = engine.cache().map(|cache| (cache, CodeCache::name(engine.wasmtime(), &sha256(bytes))));
+        if let Some((cache, name)) = &entry
+            && let Some((kept, code)) = cache.load(name)
+            && let Some(component) = deserialize(engine.wasmtime(), &code)
+        {
+            let facts = Arc::new(Facts::of(origin, bytes, kept));
+            return Ok(Self { component, engine: engine.clone(), facts });
+        }
+        let (kept, component) = examine(origin, bytes)?;
         let refused = |error: wasmtime::Error| refuse(origin, format!("it does not compile: {error:#}"));
-        let component = wasmtime::component::Component::from_binary(engine.wasmtime(), &component).map_err(refused)?;
-        Ok(Self { component, engine: engine.clone(), facts: Arc::new(facts) })
+        let component = Component::from_binary(engine.wasmtime(), &component).map_err(refused)?;
+        if let Some((cache, name)) = &entry
+            && let Ok(code) = component.serialize()
+        {
+            cache.store(name, &kept, &code);
+        }
+        Ok(Self { component, engine: engine.clone(), facts: Arc::new(Facts::of(origin, bytes, kept)) })
     }
 
     /// Whether its engine gives the same bits on any machine.
@@ -76,7 +96,7 @@ impl Plugin {
 ///
 /// [`PluginError::Unreadable`], and those of [`inspect_bytes`].
 pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Facts, PluginError> {
-    examine(&path.display().to_string(), &read(path, limits)?, limits).map(|(facts, _)| facts)
+    inspect_bytes(&path.display().to_string(), &read(path, limits)?, limits)
 }
 
 /// As [`inspect_file`], of bytes.
@@ -85,7 +105,8 @@ pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Facts, PluginError> 
 ///
 /// [`PluginError::NoWebAssembly`], [`PluginError::Refused`].
 pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Facts, PluginError> {
-    examine(origin, bytes, limits).map(|(facts, _)| facts)
+    check_size(origin, bytes, limits)?;
+    Ok(Facts::of(origin, bytes, examine(origin, bytes)?.0))
 }
 
 /// The bytes of the component that a plugin is or makes: a core module is wrapped into one.
@@ -94,7 +115,8 @@ pub fn inspect_bytes(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Fact
 ///
 /// [`PluginError::Refused`].
 pub fn componentize(origin: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, PluginError> {
-    examine(origin, bytes, limits).map(|(_, component)| component)
+    check_size(origin, bytes, limits)?;
+    Ok(examine(origin, bytes)?.1)
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
@@ -109,12 +131,36 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     Ok(bytes)
 }
 
-/// Facts, and the bytes of a component that imports nothing but the contract.
-fn examine(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(Facts, Vec<u8>), PluginError> {
+impl Facts {
+    fn of(origin: &str, bytes: &[u8], kept: Kept) -> Self {
+        let Kept { encoding, imports, exports } = kept;
+        let (origin, contract) = (printable(origin, 1000), CONTRACT.to_owned());
+        Self { origin, sha256: sha256(bytes), n_bytes: bytes.len(), encoding, contract, imports, exports }
+    }
+}
+
+/// Compiled code that this host kept.
+#[expect(unsafe_code, reason = "machine code can't be checked; that it is ours can")]
+fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: the bytes are what `serialize` gave: the cache hands out nothing without a code of authenticity by a secret
+    // that this user alone can read. That they belong to this version and this engine `deserialize` checks itself.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn check_size(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(), PluginError> {
     if bytes.len() as u64 > limits.max_plugin_bytes {
         let limit = limits.max_plugin_bytes;
         return Err(refuse(origin, format!("it has more than {limit} bytes (raise --max-plugin-bytes)")));
     }
+    Ok(())
+}
+
+/// What is to be known of a plugin, and the bytes of a component that imports nothing but the contract.
+fn examine(origin: &str, bytes: &[u8]) -> Result<(Kept, Vec<u8>), PluginError> {
     if !bytes.starts_with(b"\0asm") {
         return Err(PluginError::NoWebAssembly { plugin: printable(origin, 1000) });
     }
@@ -130,13 +176,7 @@ fn examine(origin: &str, bytes: &[u8], limits: &Limits) -> Result<(Facts, Vec<u8
         .map_err(|error| refuse(origin, format!("it is no valid WebAssembly: {error}")))?;
     let (imports, exports) = interfaces(origin, &component)?;
     check_world(origin, &imports, &exports)?;
-    let mut sha256 = String::new();
-    for byte in Sha256::digest(bytes) {
-        let _infallible = write!(sha256, "{byte:02x}");
-    }
-    let contract = CONTRACT.to_owned();
-    let origin = printable(origin, 1000);
-    Ok((Facts { origin, sha256, n_bytes: bytes.len(), encoding, contract, imports, exports }, component))
+    Ok((Kept { encoding: encoding.to_owned(), imports, exports }, component))
 }
 
 /// Names of the imports and exports of a component.

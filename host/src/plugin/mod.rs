@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bindings;
+mod cache;
 mod convert;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod wrap;
 
 pub use arguments::Argument;
 pub(crate) use arguments::{AuxRows, Axes, Parameters, resolve};
+pub use cache::{CacheError, CodeCache};
 pub use convert::{Granularity, InputDtype, Preferences, TileForm};
 pub(crate) use engine::THREAD_STACK;
 pub use engine::{Cancel, Engine};

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::Write as _};
 use anyhow::Context;
 use lthost::{
     buffer::{Declaration, Kind, Usage},
-    plugin::{Capabilities, Engine, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, Value},
+    plugin::{Capabilities, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, Value},
     run::{Declared, RunError, UdfSpec, declare, describe},
     shape::{ByteOrder, Dtype, Shape},
 };
@@ -57,7 +57,7 @@ pub(crate) struct Opts {
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let limits = opts.limits.limits()?;
     let location = find::find(&opts.plugin)?;
-    let plugin = location.load(&Engine::new(false)?, &limits)?;
+    let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
     let given = opts.param.iter().map(|(key, value)| {
         let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
         Ok((key.clone(), value))

@@ -107,7 +107,7 @@ impl JobArgs {
         let deterministic = self.running.deterministic;
         let engine = match profile {
             Some(profile) if profile.is_for_perf() => Engine::for_perf(deterministic)?,
-            _ => Engine::new(deterministic)?,
+            _ => self.running.limits.engine(deterministic)?,
         };
         let specs = specs(self, matches, &engine, &config.limits)?;
         let dataset = Arc::new(self.dataset.open()?);

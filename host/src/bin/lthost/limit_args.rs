@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lthost::plugin::Limits;
+use lthost::plugin::{Engine, Limits, PluginError};
 
-use crate::Usage;
+use crate::{Usage, cache};
 
 /// What a plugin may use.
 #[derive(clap::Args)]
@@ -19,6 +19,9 @@ pub(crate) struct LimitArgs {
     /// How long one call into a plugin may take [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+    /// Compile plugins anew, and keep nothing of it
+    #[arg(long)]
+    no_cache: bool,
 }
 
 impl LimitArgs {
@@ -29,7 +32,14 @@ impl LimitArgs {
             ("--max-plugin-bytes", self.max_plugin_bytes.map(|bytes| bytes.to_string())),
             ("--timeout", self.timeout.map(|timeout| timeout.as_secs_f64().to_string())),
         ];
-        given.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten().collect()
+        let given = given.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
+        given.chain(self.no_cache.then(|| "--no-cache".to_owned())).collect()
+    }
+
+    /// What compiles and runs plugins.
+    pub(crate) fn engine(&self, deterministic: bool) -> Result<Engine, PluginError> {
+        let engine = Engine::new(deterministic)?;
+        Ok(if self.no_cache { engine } else { cache::with_code(engine) })
     }
 
     pub(crate) fn limits(&self) -> Result<Limits, Usage> {

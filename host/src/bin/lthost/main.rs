@@ -2,6 +2,7 @@
 
 mod advice;
 mod author;
+mod cache;
 mod checkpoint;
 mod dataset_args;
 mod dump;

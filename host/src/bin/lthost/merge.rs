@@ -4,7 +4,6 @@ use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use lthost::{
-    plugin::Engine,
     results::Output,
     run::{
         Observer,
@@ -59,7 +58,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let files = opts.partials.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let partials: Vec<Made<'_>> = files.iter().map(|(name, bytes)| Made { name, bytes }).collect();
     let first = facts(partials[0])?;
-    let engine = Engine::new(first.deterministic)?;
+    let engine = opts.limits.engine(first.deterministic)?;
     let plugins = opts.places(&first.udfs)?;
     let plugins =
         plugins.iter().map(|place| find::find(place)?.load(&engine, &limits)).collect::<Result<Vec<_>, _>>()?;

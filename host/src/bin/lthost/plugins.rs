@@ -8,7 +8,7 @@ use lthost::{
 };
 use serde_json::json;
 
-use crate::find;
+use crate::{cache, find};
 
 /// List the plugins found by name: those shipped with lthost, then those in the plugin folders
 ///
@@ -21,7 +21,7 @@ pub(crate) struct Opts {
 }
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
-    let (engine, limits) = (Engine::new(false)?, Limits::default());
+    let (engine, limits) = (cache::with_code(Engine::new(false)?), Limits::default());
     let mut rows = Vec::new();
     for (name, location) in find::known() {
         let manifest = location.load(&engine, &limits).and_then(|plugin| describe(&plugin, &limits));

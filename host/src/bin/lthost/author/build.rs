@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::Context;
 use lthost::{
-    plugin::{Engine, Limits, Plugin, componentize},
+    plugin::{Plugin, componentize},
     run::describe,
 };
 
-use super::{cache, project::Project, toolchain::ToolchainArgs, watch};
-use crate::{inspect::Card, limit_args::LimitArgs};
+use super::{project::Project, toolchain::ToolchainArgs, watch};
+use crate::{cache, inspect::Card, limit_args::LimitArgs};
 
 /// Build the plugin in a folder, and check it against the contract
 ///
@@ -49,7 +49,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
 }
 
 /// Builds the plugin in a folder and checks it. Gives its path.
-pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<PathBuf> {
+pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &LimitArgs) -> anyhow::Result<PathBuf> {
     let project = Project::find(dir)?;
     let plugin = check(&project, toolchain, limits)?;
     Ok(as_path(Path::new(&plugin.facts().origin)))
@@ -57,20 +57,20 @@ pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &Limits) -> an
 
 /// Builds a project and checks the plugin. Gives its path.
 fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
-    let limits = opts.limits.limits()?;
-    let plugin = check(project, opts.toolchain, &limits)?;
-    std::io::stdout().lock().write_all(Card::of(&plugin, &limits)?.text().as_bytes())?;
+    let plugin = check(project, opts.toolchain, &opts.limits)?;
+    std::io::stdout().lock().write_all(Card::of(&plugin, &opts.limits.limits()?)?.text().as_bytes())?;
     Ok(project.output())
 }
 
 /// Builds a project, and leaves the plugin only if it is one.
-fn check(project: &Project, toolchain: ToolchainArgs, limits: &Limits) -> anyhow::Result<Plugin> {
+fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyhow::Result<Plugin> {
+    let limits = args.limits()?;
     let output = project.output();
     let module = project.build(toolchain)?;
     let origin = output.display().to_string();
-    let component = componentize(&origin, &module, limits)?;
-    let plugin = Plugin::from_bytes(&Engine::new(false)?, &origin, &component, limits)?;
-    describe(&plugin, limits).context("it builds, but does not describe itself")?;
+    let component = componentize(&origin, &module, &limits)?;
+    let plugin = Plugin::from_bytes(&args.engine(false)?, &origin, &component, &limits)?;
+    describe(&plugin, &limits).context("it builds, but does not describe itself")?;
     cache::write(&output, &component)?;
     Ok(plugin)
 }

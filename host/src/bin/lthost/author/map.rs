@@ -10,8 +10,8 @@ use anyhow::Context;
 use lthost::plugin::{Limits, componentize};
 use sha2::{Digest, Sha256};
 
-use super::{cache, function, sdk, toolchain::ToolchainArgs};
-use crate::Usage;
+use super::{function, sdk, toolchain::ToolchainArgs};
+use crate::{Usage, cache};
 
 /// Run a function of a frame over a data set: a single source file, nothing else
 ///

@@ -4,7 +4,6 @@
 //! the scripts that build the shipped plugins, too.
 
 pub(crate) mod build;
-mod cache;
 mod function;
 pub(crate) mod map;
 pub(crate) mod new;

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
-use super::cache;
+use crate::cache;
 
 include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 

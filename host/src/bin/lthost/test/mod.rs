@@ -29,10 +29,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use lthost::{
-    plugin::{Engine, Limits},
-    run::{UdfSpec, describe},
-};
+use lthost::run::{UdfSpec, describe};
 
 use crate::{
     Usage, author,
@@ -119,11 +116,11 @@ pub(crate) struct Opts {
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let (start, limits) = (Instant::now(), opts.limits.limits()?);
-    let Subject { location, words: plugin_words, golden } = Subject::of(opts, &limits)?;
+    let Subject { location, words: plugin_words, golden } = Subject::of(opts)?;
     if opts.accept && golden.is_none() {
         return Err(Usage("--accept needs golden cases: name their folder with --golden".to_owned()).into());
     }
-    let plugin = location.load(&Engine::new(false)?, &limits)?;
+    let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
     let manifest = describe(&plugin, &limits)?;
     let given = opts.param.iter().map(|(key, value)| {
         let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
@@ -163,13 +160,13 @@ struct Subject {
 }
 
 impl Subject {
-    fn of(opts: &Opts, limits: &Limits) -> anyhow::Result<Self> {
+    fn of(opts: &Opts) -> anyhow::Result<Self> {
         let (name, golden) = (opts.plugin.clone(), opts.golden.clone());
         match find::find(&name) {
             Ok(location @ Location::Shipped(..)) => Ok(Self { location, words: name, golden }),
             _ if Path::new(&name).is_dir() => {
                 let dir = Path::new(&name);
-                let path = author::built(dir, opts.toolchain, limits)?;
+                let path = author::built(dir, opts.toolchain, &opts.limits)?;
                 let golden = golden.or_else(|| Some(dir.join("golden")).filter(|golden| golden.is_dir()));
                 Ok(Self { words: path.display().to_string(), location: Location::File(path), golden })
             }
