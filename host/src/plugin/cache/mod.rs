@@ -197,7 +197,8 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
