@@ -13,7 +13,7 @@ struct Events {
 
 impl Udf for Events {
     fn manifest() -> Manifest {
-        manifest!("events", "Number of pixels above a level in each frame").parameters::<Self>()
+        manifest!("events", "Number of pixels above a level in each frame").real_only().parameters::<Self>()
     }
 
     fn new(params: &Params, _: &Meta) -> Result<Self> {

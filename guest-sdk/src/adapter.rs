@@ -103,7 +103,12 @@ impl<U: Udf> Instance<U> {
         let meta: Rc<Meta> = Rc::new(meta.try_into()?);
         // AUX data do not come as arguments: what is declared as AUX data and is missing there was given.
         let is_aux = |types: &[ParameterType]| types.iter().any(|one| matches!(one, ParameterType::Aux { .. }));
-        let declared = U::manifest().parameters.into_iter().filter(|parameter| is_aux(&parameter.types));
+        let manifest = U::manifest();
+        if manifest.real_only && meta.dataset_dtype.is_complex() {
+            let (name, dtype) = (manifest.name, meta.dataset_dtype);
+            return Err(Error::new(format!("{name} needs real numbers, and the frames are {dtype}")));
+        }
+        let declared = manifest.parameters.into_iter().filter(|parameter| is_aux(&parameter.types));
         let aux_names = declared.map(|parameter| parameter.name).filter(|name| params.value(name).is_err()).collect();
         let udf = U::new(&params, &meta)?;
         Ok(Self(RefCell::new(State { udf, meta, aux_names, declared: None, partial: None })))

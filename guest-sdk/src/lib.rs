@@ -30,7 +30,7 @@
 //!
 //! A function of one frame needs less than that: see [`auto`].
 //!
-//! With the feature `ndarray`, tiles, buffers and arrays are seen as views of the crate of that name: [`Tile::view`].
+//! With the feature `ndarray`, tiles, buffers and arrays are seen as views of the crate of that name: `Tile::view`.
 //!
 //! [`testing`] runs a UDF natively, in a unit test, on a few hand-made frames.
 

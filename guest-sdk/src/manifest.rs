@@ -14,6 +14,7 @@ pub struct Manifest {
     /// The smallest portion that the UDF can process; it takes larger ones, too.
     pub(crate) finest: Granularity,
     pub(crate) has: Has,
+    pub(crate) real_only: bool,
 }
 
 /// Which optional functions a UDF has.
@@ -58,6 +59,7 @@ impl Manifest {
             parameters: Vec::new(),
             finest: Granularity::Tile,
             has: Has::default(),
+            real_only: false,
         }
     }
 
@@ -81,6 +83,13 @@ impl Manifest {
     #[must_use]
     pub fn parameters<P: Parameters>(mut self) -> Self {
         self.parameters.extend(P::declared());
+        self
+    }
+
+    /// The UDF takes no complex numbers: a data set that has them is refused before anything is read.
+    #[must_use]
+    pub fn real_only(mut self) -> Self {
+        self.real_only = true;
         self
     }
 

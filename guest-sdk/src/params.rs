@@ -79,6 +79,10 @@ impl Params {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no struct of parameters",
+    note = "put `#[derive(Parameters)]` in front of it"
+)]
 /// A struct whose fields are parameters of a UDF: `#[derive(Parameters)]`, [`Manifest::parameters`] and [`Params::read`].
 ///
 /// The type of a field says what is accepted ([`FromValue`]), its doc comment is what the user reads. The rest stands in
@@ -135,6 +139,12 @@ pub trait Parameters: Sized {
     fn read(params: &Params) -> Result<Self>;
 }
 
+#[diagnostic::on_unimplemented(
+    message = "a parameter can't be of type `{Self}`",
+    label = "no type of a parameter",
+    note = "take `bool`, `i64`, `usize`, `f64`, `String`, `Dtype`, `Vec<f64>`, `[f64; N]`, `Array`, or an `Option` of one; \
+            or implement `FromValue` for it"
+)]
 /// A type that a parameter can have in Rust: `bool`, `i64`, `usize`, `f64`, [`String`], [`Dtype`], `Vec<f64>`,
 /// `[f64; N]`, [`Array`], or an `Option` of one of these for what may be left out. What else a parameter means to a UDF is
 /// a type of its own that implements this.

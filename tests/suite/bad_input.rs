@@ -341,7 +341,7 @@ fn parameters_are_of_the_declared_type_and_range() {
     parameters(
         &["--plugin", "fem"],
         2,
-        "plugin `fem`, parameter `center`: it is required: give an array of shape (2) with -p center=VALUE",
+        "plugin `fem`, parameter `center`: it is required: give an array of real numbers of shape (2,) with -p center=VALUE",
     );
     parameters(
         &["--plugin", "masks", "-p", "factors=@masks.npy", "-p", "mask_count=0"],

@@ -396,7 +396,7 @@ fn inspect_tells_what_a_plugin_takes_and_imports() {
     assert!(text.contains("  factors: an array of shape (n, ...sig)\n"), "{text}");
     let fem = folder.lthost(&["inspect", "fem"]);
     let text = &fem.succeeds().stdout;
-    assert!(text.contains("  center: an array of real numbers of shape (2) [px], required\n"), "{text}");
+    assert!(text.contains("  center: an array of real numbers of shape (2,) [px], required\n"), "{text}");
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn inspect_tells_what_a_plugin_gives() {
     let text = folder.lthost(&fem).succeeds().stdout.clone();
     assert!(text.contains("gives         not known for (64, 64) frames"), "{text}");
     assert!(
-        text.ends_with("`center`: it is required: give an array of real numbers of shape (2) with -p center=VALUE\n")
+        text.ends_with("`center`: it is required: give an array of real numbers of shape (2,) with -p center=VALUE\n")
     );
     let some = [&fem[..], &["-p", "center=[1,2]", "-p", "rad_in=1"]].concat();
     folder.lthost(&some).fails(2, &["parameter `rad_out`: it is required"]);

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::program::{Ended, Folder};
 
 /// Mistakes of the plugin `broken`; the check that finds each first, and what it is called.
-const MISTAKES: [(&str, &str, &str); 25] = [
+const MISTAKES: [(&str, &str, &str); 26] = [
     ("tile-mean", "tiles", "tiles"),
     ("tile-peak", "tiles", "tiles"),
     ("first-tile", "tiles", "lost-tile"),
@@ -17,6 +17,7 @@ const MISTAKES: [(&str, &str, &str); 25] = [
     ("carry", "tiles", "tiles"),
     ("first-block", "split", "split"),
     ("block-as-frame", "split", "split"),
+    ("last-pixel", "split", "order"),
     ("assign", "partitions", "lost-partition"),
     ("overwrite", "partitions", "lost-partition"),
     ("mean-of-means", "partitions", "mean-of-means"),

@@ -2,6 +2,11 @@
 
 use crate::{Array, Dtype, Error, FromValue, Parameter, Params, Result, Value};
 
+#[diagnostic::on_unimplemented(
+    message = "an argument of a function of a frame can't be of type `{Self}`",
+    label = "no type of a parameter",
+    note = "take `bool`, `i64`, `usize`, `f64`, `&str`, `Dtype`, `Vec<f64>`, `[f64; N]`, `&Array`, or an `Option` of one"
+)]
 /// A type that an argument of a function can have: `bool`, `i64`, `usize`, `f64`, `&str`, [`Dtype`], `Vec<f64>`,
 /// `[f64; N]`, `&Array`, or an `Option` of one of these for what may be left out.
 pub trait Argument<'a>: Sized {
@@ -98,7 +103,7 @@ impl<'a, A: Argument<'a>> Argument<'a> for Option<A> {
 /// The parameter that argument `name` of type `A` makes, with its default, if there is one, and the lines of its
 /// documentation.
 pub fn parameter<'a, A: Argument<'a>>(name: &str, default: impl IntoIterator<Item = A>, doc: &[&str]) -> Parameter {
-    let mut parameter = A::declare(name);
+    let mut parameter = A::declare(plain(name));
     for default in default {
         parameter = parameter.default(default.into_value());
     }
@@ -106,9 +111,14 @@ pub fn parameter<'a, A: Argument<'a>>(name: &str, default: impl IntoIterator<Ite
     parameter.doc(&doc.join(" "))
 }
 
+/// A name without what Rust puts before one that is a word of its own.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
 /// The value of parameter `name` as an argument.
 pub(super) fn argument<'a, A: Argument<'a>>(params: &'a Params, name: &str) -> Result<A> {
-    let value = params.value(name)?;
+    let value = params.value(plain(name))?;
     A::bind(value).ok_or_else(|| Error::parameter(name, A::EXPECTED, value))
 }
 
@@ -124,6 +134,7 @@ mod tests {
     fn only_an_argument_without_default_is_required() {
         assert!(parameter::<f64>("p", [], &[]).required);
         assert!(!parameter::<Option<f64>>("p", [], &[]).required);
+        assert_eq!(parameter::<&str>("r#type", [], &[]).name, "type");
         let parameter = parameter::<&str>("p", ["max"], &[" what to", " do"]);
         assert!(!parameter.required);
         assert_eq!((parameter.default, parameter.doc.as_str()), (Value::from("max"), "what to do"));

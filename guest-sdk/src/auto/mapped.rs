@@ -5,6 +5,11 @@ use crate::{Array, Bool, Complex, Element, Error, Numbers, Result};
 /// Takes shape and numbers of one result.
 pub type Take<'a> = dyn FnMut(&[usize], Numbers<'_>) -> Result<()> + 'a;
 
+#[diagnostic::on_unimplemented(
+    message = "a function of a frame can't return `{Self}`",
+    label = "no result of a frame",
+    note = "return a number, an array, slice or `Vec` of numbers, an `Array` of any shape, or a `Result` of one of these"
+)]
 /// What a function of a frame may return: a [`Scalar`], an array, slice or `Vec` of them, an [`Array`] of any shape, or
 /// a `Result` of one of these, whose error ends the run.
 pub trait Mapped {
@@ -16,6 +21,7 @@ pub trait Mapped {
     fn give(self, take: &mut Take<'_>) -> Result<()>;
 }
 
+#[diagnostic::on_unimplemented(message = "`{Self}` is no number", label = "no number of a result")]
 /// A number of a result: every [`Element`], as well as `bool` and `usize`.
 pub trait Scalar: Copy {
     /// Hands `numbers`, which have `shape`, to `take` as numbers of a dtype.

@@ -5,7 +5,7 @@ use crate::{Complex, Dtype, Element, Error, Numbers, Result, Udf, Usage, tile::u
 use super::{Results, Scan, results::Outcome};
 
 impl Scan {
-    /// Runs `U` in many partitions and tiles, whose results must agree: to the last bit where they are whole numbers,
+    /// Runs `U` in many partitions and tiles, these in both orders, whose results must agree: to the last bit where they are whole numbers,
     /// else to what may come from adding in another order. Gives those of the scan as it is.
     ///
     /// # Errors
@@ -16,25 +16,30 @@ impl Scan {
         let n_frames = self.n_frames();
         let row_len = self.sig_shape.last().copied().unwrap_or(1);
         for n_partitions in [1, 2, 3, n_frames] {
-            for (depth, block_len) in [(usize::MAX, usize::MAX), (1, usize::MAX), (2, row_len), (usize::MAX, 1), (1, 1)]
-            {
-                let way = self.clone().partitions(n_partitions.min(n_frames)).tiles(depth, block_len);
-                let in_words = || {
-                    let tiles = match (depth, block_len) {
-                        (usize::MAX, usize::MAX) => "whole partitions".to_owned(),
-                        (depth, usize::MAX) => format!("{depth} whole frame(s)"),
-                        (usize::MAX, block_len) => format!("{block_len} pixel(s) of all frames"),
-                        (depth, block_len) => format!("{block_len} pixel(s) of {depth} frame(s)"),
-                    };
-                    format!("in {n_partitions} partition(s), in tiles of {tiles}")
-                };
-                let got = way.run::<U>().map_err(|error| error.context(in_words()))?;
-                if let Some(difference) = expected.difference(&got) {
-                    return Err(Error::new(format!("{}, {difference}", in_words())));
+            for tiles in [(usize::MAX, usize::MAX), (1, usize::MAX), (2, row_len), (usize::MAX, 1), (1, 1)] {
+                for backwards in [false, true] {
+                    let way = self.clone().partitions(n_partitions.min(n_frames)).tiles(tiles.0, tiles.1);
+                    let way = Self { backwards, ..way };
+                    let got = way.run::<U>().map_err(|error| error.context(way.in_words()))?;
+                    if let Some(difference) = expected.difference(&got) {
+                        return Err(Error::new(format!("{}, {difference}", way.in_words())));
+                    }
                 }
             }
         }
         Ok(expected)
+    }
+
+    /// How it is cut.
+    fn in_words(&self) -> String {
+        let tiles = match (self.depth, self.block_len) {
+            (usize::MAX, usize::MAX) => "whole partitions".to_owned(),
+            (depth, usize::MAX) => format!("{depth} whole frame(s)"),
+            (usize::MAX, block_len) => format!("{block_len} pixel(s) of all frames"),
+            (depth, block_len) => format!("{block_len} pixel(s) of {depth} frame(s)"),
+        };
+        let order = if self.backwards { ", the last one first" } else { "" };
+        format!("in {} partition(s), in tiles of {tiles}{order}", self.n_partitions)
     }
 }
 

@@ -85,6 +85,9 @@ impl Scan {
                 tiles.push(tile);
             }
         }
+        if self.backwards {
+            tiles.reverse();
+        }
         tiles
     }
 

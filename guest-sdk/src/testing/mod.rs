@@ -27,6 +27,7 @@ mod agree;
 pub(crate) mod calls;
 mod cut;
 mod merge;
+mod params;
 mod results;
 mod worker;
 
@@ -58,6 +59,8 @@ pub struct Scan {
     n_partitions: usize,
     depth: usize,
     block_len: usize,
+    /// Tiles of a partition come from the last to the first.
+    backwards: bool,
 }
 
 impl Scan {
@@ -79,6 +82,7 @@ impl Scan {
             n_partitions: 1,
             depth: usize::MAX,
             block_len: usize::MAX,
+            backwards: false,
         }
     }
 
@@ -208,10 +212,11 @@ impl Scan {
         let arguments = declared.into_iter().filter(|parameter| !is_aux(&parameter.name));
         arguments
             .map(|parameter| {
-                let value = given(&parameter.name).unwrap_or(parameter.default);
+                let value = given(&parameter.name).unwrap_or_else(|| parameter.default.clone());
                 if parameter.required && value == Value::Absent {
                     return Err(Error::new(format!("parameter `{}` is missing", parameter.name)));
                 }
+                let value = self.fitted(&parameter, value)?;
                 Ok(wit::Argument { name: parameter.name, value: value.into() })
             })
             .collect()

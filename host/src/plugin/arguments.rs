@@ -1,6 +1,6 @@
 //! From what a user gave to what a plugin gets: types, ranges and shapes are checked before anything runs.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -8,7 +8,7 @@ use super::{
     PluginError,
     manifest::{Axis, Manifest, Parameter, ParameterType, Value},
 };
-use crate::shape::{Array, Dtype, DtypeKind, FrameIdx, Shape};
+use crate::shape::{Array, Dtype, DtypeKind, FrameIdx, Shape, exactly, number};
 
 /// What a user gave for a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +107,11 @@ pub(crate) fn resolve(
                     format!("it is required: give {expected} with -p {}=VALUE", parameter.name),
                 ));
             }
-            None => (parameter.default.clone(), None),
+            None => {
+                let default = parameter.default.clone();
+                fits_axes(parameter, &default, axes).map_err(|reason| fault(&parameter.name, reason))?;
+                (default, None)
+            }
         };
         if let (Value::Array(array), Some(extra_shape)) = (&value, extra_shape) {
             let (name, array) = (parameter.name.clone(), Arc::new(array.clone()));
@@ -132,12 +136,14 @@ fn resolve_one(parameter: &Parameter, argument: &Argument, axes: Axes<'_>) -> Re
                     ParameterType::Aux { extra_shape, .. } => Some(extra_shape.clone()),
                     _ => None,
                 };
-                return Ok((check_range(parameter, value)?, extra_shape));
+                check_range(parameter, &value)?;
+                return Ok((value, extra_shape));
             }
             Err(Some(reason)) => reasons.push(reason),
             Err(None) => {}
         }
     }
+    reasons.extend(hint(parameter, argument));
     let but = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
     Err(format!("expected {}, got {}{but}", expected(parameter), describe(argument)))
 }
@@ -152,7 +158,8 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
             _ => Err(None),
         },
         (ParameterType::Integer, Argument::Json(Json::Number(number))) => {
-            number.as_i64().map(Value::Integer).ok_or_else(|| Some(format!("{number} is no whole number of 64 bits")))
+            let whole = number.as_i64().or_else(|| whole(number.as_f64()?));
+            whole.map(Value::Integer).ok_or_else(|| Some(format!("{number} is no whole number of 64 bits")))
         }
         (ParameterType::Number, Argument::Json(json)) => real(json).map(Value::Number).ok_or(None),
         (ParameterType::Text, Argument::Json(Json::String(text))) => Ok(Value::Text(text.clone())),
@@ -196,32 +203,109 @@ fn fit(wanted: &ParameterType, argument: &Argument, axes: Axes<'_>) -> Result<Va
     }
 }
 
-fn check_range(parameter: &Parameter, value: Value) -> Result<Value, String> {
-    #[expect(clippy::cast_precision_loss, reason = "compared with a limit given as f64")]
-    let number = match value {
-        Value::Integer(number) => Some(number as f64),
-        Value::Number(number) => Some(number),
-        _ => None,
+/// What is wrong with what a plugin declares of a parameter.
+pub(super) fn check_declaration(parameter: &Parameter) -> Result<(), String> {
+    let Parameter { types, required, default, minimum, maximum, choices, .. } = parameter;
+    let is_measured = |wanted: &ParameterType| match wanted {
+        ParameterType::Integer | ParameterType::Number | ParameterType::Array { .. } | ParameterType::Aux { .. } => {
+            true
+        }
+        ParameterType::Flag | ParameterType::Text | ParameterType::Dtype => false,
     };
-    if let Some(number) = number {
-        let unit = if parameter.unit.is_empty() { String::new() } else { format!(" {}", parameter.unit) };
-        if number.is_nan() && parameter.minimum.or(parameter.maximum).is_some() {
-            return Err("NaN is not a number, and one within limits is expected".to_owned());
-        }
-        if let Some(minimum) = parameter.minimum.filter(|minimum| number < *minimum) {
-            return Err(format!("{number} is too small, the smallest is {minimum}{unit}"));
-        }
-        if let Some(maximum) = parameter.maximum.filter(|maximum| number > *maximum) {
-            return Err(format!("{number} is too large, the largest is {maximum}{unit}"));
-        }
+    let is_limited = minimum.is_some() || maximum.is_some();
+    if is_limited && !types.iter().any(is_measured) {
+        return Err("it has limits, and is never a number".to_owned());
     }
-    if let Value::Text(text) = &value
-        && !parameter.choices.is_empty()
-        && !parameter.choices.contains(text)
+    if minimum.is_some_and(f64::is_nan) || maximum.is_some_and(f64::is_nan) {
+        return Err("NaN is no limit".to_owned());
+    }
+    if let (Some(minimum), Some(maximum)) = (minimum, maximum)
+        && minimum > maximum
     {
-        return Err(format!("`{text}` is none of {}", parameter.choices.join(", ")));
+        return Err(format!("its smallest value, {minimum}, is more than its largest, {maximum}"));
     }
-    Ok(value)
+    if !choices.is_empty() && !types.contains(&ParameterType::Text) {
+        return Err("it has choices, and is never a text".to_owned());
+    }
+    if *default == Value::Absent {
+        return Ok(());
+    }
+    if *required {
+        return Err("it is required, and has a default".to_owned());
+    }
+    let is_of = |wanted: &ParameterType| match (wanted, default) {
+        (ParameterType::Flag, Value::Flag(_))
+        | (ParameterType::Integer, Value::Integer(_))
+        | (ParameterType::Number, Value::Integer(_) | Value::Number(_))
+        | (ParameterType::Text, Value::Text(_))
+        | (ParameterType::Dtype, Value::Dtype(_)) => true,
+        (ParameterType::Array { dtypes, .. }, Value::Array(array)) => {
+            dtypes.is_empty() || dtypes.contains(&array.dtype)
+        }
+        _ => false,
+    };
+    if !types.iter().any(is_of) {
+        return Err(format!("its default is {}, expected {}", describe_value(default), expected(parameter)));
+    }
+    check_range(parameter, default).map_err(|reason| format!("its default won't do: {reason}"))
+}
+
+/// A default that is an array, against the data at hand.
+fn fits_axes(parameter: &Parameter, default: &Value, axes: Axes<'_>) -> Result<(), String> {
+    let Value::Array(array) = default else { return Ok(()) };
+    let fits = parameter.types.iter().map(|wanted| match wanted {
+        ParameterType::Array { axes: expected, .. } => check_axes(expected.as_deref(), &array.shape, axes),
+        _ => Err(format!("the default is {}", describe_value(default))),
+    });
+    fits.reduce(Result::or).unwrap_or(Ok(())).map_err(|reason| format!("the default won't do: {reason}"))
+}
+
+fn check_range(parameter: &Parameter, value: &Value) -> Result<(), String> {
+    #[expect(clippy::cast_precision_loss, reason = "compared with a limit given as f64")]
+    match value {
+        Value::Integer(whole) => check_limits(parameter, whole, *whole as f64),
+        Value::Number(real) => check_limits(parameter, real, *real),
+        Value::Array(array) if parameter.minimum.or(parameter.maximum).is_some() => {
+            let mut elements = (0..array.data.len() / array.dtype.size()).map(|idx| (idx, number(array, idx)));
+            elements.try_for_each(|(idx, (text, real))| match real {
+                Some(real) => check_limits(parameter, &text, real)
+                    .map_err(|reason| format!("element {:?}: {reason}", unravel(idx, &array.shape))),
+                None => Err("complex numbers have no order, and some within limits are expected".to_owned()),
+            })
+        }
+        Value::Text(text) if !parameter.choices.is_empty() && !parameter.choices.contains(text) => {
+            Err(format!("`{text}` is none of {}", parameter.choices.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_limits(parameter: &Parameter, given: &dyn fmt::Display, number: f64) -> Result<(), String> {
+    let unit = if parameter.unit.is_empty() { String::new() } else { format!(" {}", parameter.unit) };
+    if number.is_nan() && parameter.minimum.or(parameter.maximum).is_some() {
+        return Err("NaN is not a number, and one within limits is expected".to_owned());
+    }
+    if let Some(minimum) = parameter.minimum.filter(|minimum| number < *minimum) {
+        return Err(format!("{given} is too small, the smallest is {minimum}{unit}"));
+    }
+    if let Some(maximum) = parameter.maximum.filter(|maximum| number > *maximum) {
+        return Err(format!("{given} is too large, the largest is {maximum}{unit}"));
+    }
+    Ok(())
+}
+
+/// The index on each axis of the element that is number `flat` in C order.
+fn unravel(flat: usize, shape: &Shape) -> Vec<u64> {
+    let mut rest = flat as u64;
+    let mut index: Vec<u64> = shape.axes().iter().rev().map(|extent| (rest % extent, rest /= extent).0).collect();
+    index.reverse();
+    index
+}
+
+/// A whole number that is written as a real one, like 1e3.
+#[expect(clippy::cast_possible_truncation, reason = "it is small enough")]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= 2_f64.powi(53)).then_some(number as i64)
 }
 
 /// A number; `inf`, `-inf` and `nan` are words in JSON.
@@ -268,29 +352,35 @@ fn nested(json: &Json, dtypes: &[Dtype]) -> Result<Array, String> {
         return Ok(Array { dtype: Dtype::I64, shape, data: bytemuck::cast_slice(&whole).to_vec() });
     }
     match flat.iter().map(|item| real(item)).collect::<Option<Vec<_>>>() {
+        // Decimal digits are rounded in any case.
+        Some(numbers) if dtypes.contains(&Dtype::F32) && !dtypes.contains(&Dtype::F64) => {
+            #[expect(clippy::cast_possible_truncation, reason = "rounding is what is meant")]
+            let numbers: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+            Ok(Array { dtype: Dtype::F32, shape, data: bytemuck::cast_slice(&numbers).to_vec() })
+        }
         Some(numbers) => Ok(Array { dtype: Dtype::F64, shape, data: bytemuck::cast_slice(&numbers).to_vec() }),
         None => Err("the lists hold something that is no number".to_owned()),
     }
 }
 
-/// The array as one of `dtypes`: as it is, or widened if no digits are lost.
+/// The array as one of `dtypes`: as it is, or converted if all of its numbers keep their values.
 fn as_one_of(array: Array, dtypes: &[Dtype]) -> Result<Array, String> {
     if dtypes.is_empty() || dtypes.contains(&array.dtype) {
         return Ok(array);
     }
-    // Whole numbers from JSON are i64, whatever their size: f64 is what a list of numbers means.
-    let fits = |dtype: &&Dtype| array.dtype.fits_in(**dtype) || (array.dtype == Dtype::I64 && **dtype == Dtype::F64);
-    match dtypes.iter().find(fits) {
-        Some(dtype) => {
-            let size = usize::try_from(array.shape.size()).map_err(|_| "too large".to_owned())?;
-            let mut data = vec![0; size * dtype.size()];
-            crate::shape::cast(array.dtype, &array.data, *dtype, &mut data);
-            Ok(Array { dtype: *dtype, shape: array.shape, data })
+    // One that is made for such numbers, before one that happens to hold these.
+    let (made, others): (Vec<Dtype>, Vec<Dtype>) = dtypes.iter().partition(|dtype| array.dtype.fits_in(**dtype));
+    let mut lost = None;
+    for dtype in made.into_iter().chain(others) {
+        match exactly(&array, dtype) {
+            Ok(converted) => return Ok(converted),
+            Err(idx) => lost = lost.or(Some(idx)),
         }
-        None => Err(format!("an array of {} can't become {} without loss", array.dtype, {
-            dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or ")
-        })),
     }
+    let idx = lost.unwrap_or(0);
+    let (given, dtypes) = (array.dtype, dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or "));
+    let (element, place) = (number(&array, idx).0, unravel(idx, &array.shape));
+    Err(format!("an array of {given} can't become {dtypes} without loss: element {place:?} is {element}"))
 }
 
 fn check_axes(expected: Option<&[Axis]>, shape: &Shape, axes: Axes<'_>) -> Result<(), String> {
@@ -314,6 +404,37 @@ fn check_axes(expected: Option<&[Axis]>, shape: &Shape, axes: Axes<'_>) -> Resul
     Err(format!("its shape is {shape}, expected ({}) for this data set", pattern.join(", ")))
 }
 
+/// How it may have been meant.
+fn hint(parameter: &Parameter, argument: &Argument) -> Option<String> {
+    let takes_arrays =
+        parameter.types.iter().any(|wanted| matches!(wanted, ParameterType::Array { .. } | ParameterType::Aux { .. }));
+    match argument {
+        Argument::Json(Json::String(word)) if takes_arrays && is_npy(word) => {
+            Some(format!("a file is written `@{word}`"))
+        }
+        Argument::Json(Json::String(word)) if takes_arrays && word.contains(',') => {
+            Some(format!("a list is written `[{word}]`"))
+        }
+        _ => None,
+    }
+}
+
+fn is_npy(word: &str) -> bool {
+    std::path::Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+}
+
+fn describe_value(value: &Value) -> String {
+    match value {
+        Value::Absent => "nothing".to_owned(),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Integer(whole) => whole.to_string(),
+        Value::Number(real) => real.to_string(),
+        Value::Text(text) => format!("the text {text:?}"),
+        Value::Dtype(dtype) => format!("the dtype {dtype}"),
+        Value::Array(array) => format!("an array of {} of shape {}", array.dtype, array.shape),
+    }
+}
+
 fn expected(parameter: &Parameter) -> String {
     parameter.types.iter().map(ParameterType::describe).collect::<Vec<_>>().join(" or ")
 }
@@ -334,18 +455,27 @@ mod tests {
     use super::*;
     use crate::plugin::Capabilities;
 
-    fn check(types: &[ParameterType], json: &str) -> Result<Value, String> {
-        let parameter = Parameter {
+    fn parameter(
+        types: &[ParameterType],
+        default: Value,
+        (minimum, maximum): (Option<f64>, Option<f64>),
+        choices: &[&str],
+    ) -> Parameter {
+        Parameter {
             name: "p".to_owned(),
             types: types.to_vec(),
             required: false,
-            default: Value::Absent,
-            minimum: Some(-1.0),
-            maximum: None,
-            choices: Vec::new(),
+            default,
+            minimum,
+            maximum,
+            choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
             unit: String::new(),
             doc: String::new(),
-        };
+        }
+    }
+
+    fn check(types: &[ParameterType], json: &str) -> Result<Value, String> {
+        let parameter = parameter(types, Value::Absent, (Some(-1.0), None), &[]);
         let manifest = Manifest {
             name: "m".to_owned(),
             version: String::new(),
@@ -385,6 +515,66 @@ mod tests {
         assert!(check(&[ParameterType::Dtype], "\"float\"").unwrap_err().contains("unknown dtype"));
         assert_eq!(check(&[ParameterType::Flag], "true"), Ok(Value::Flag(true)));
         assert_eq!(check(&[ParameterType::Flag], "null"), Ok(Value::Absent));
+    }
+
+    #[test]
+    fn lists_have_limits_and_keep_their_values() {
+        let of = |dtype| [ParameterType::Array { dtypes: vec![dtype], axes: None }];
+        let below = check(&of(Dtype::F64), "[[1, 2], [3, -4.5]]").unwrap_err();
+        assert!(below.contains("element [1, 1]: -4.5 is too small, the smallest is -1"), "{below}");
+        assert!(check(&of(Dtype::C64), "[1]").unwrap_err().contains("complex numbers have no order"));
+        let Ok(Value::Array(array)) = check(&of(Dtype::F32), "[0.1, 2]") else { panic!("no array") };
+        assert_eq!(array.data, bytemuck::cast_slice::<f32, u8>(&[0.1, 2.0]));
+        let Ok(Value::Array(array)) = check(&of(Dtype::U8), "[200, 3]") else { panic!("no array") };
+        assert_eq!(array.data, [200, 3]);
+        let lost = check(&of(Dtype::U8), "[200, 300]").unwrap_err();
+        assert!(lost.contains("an array of i64 can't become u8 without loss: element [1] is 300"), "{lost}");
+    }
+
+    #[test]
+    fn what_may_have_been_meant_is_said() {
+        let any = [ParameterType::Array { dtypes: Vec::new(), axes: None }];
+        assert!(check(&any, "\"5,6\"").unwrap_err().contains("a list is written `[5,6]`"));
+        assert!(check(&any, "\"m.npy\"").unwrap_err().contains("a file is written `@m.npy`"));
+        assert_eq!(check(&[ParameterType::Integer], "1e3"), Ok(Value::Integer(1000)));
+        assert!(check(&[ParameterType::Integer], "1.5").is_err() && check(&[ParameterType::Integer], "1e300").is_err());
+    }
+
+    #[test]
+    fn declarations_that_contradict_themselves_are_refused() {
+        let plain = |types: &[ParameterType]| parameter(types, Value::Absent, (None, None), &[]);
+        let number = [ParameterType::Number];
+        let limited = |minimum, maximum| (Some(minimum), Some(maximum));
+        let list = Value::Array(Array { dtype: Dtype::U8, shape: Shape::new([2]).unwrap(), data: vec![1, 9] });
+        let lists = [ParameterType::Array { dtypes: Vec::new(), axes: None }];
+        for (parameter, reason) in [
+            (
+                parameter(&number, Value::Text("a".to_owned()), (None, None), &[]),
+                "its default is the text \"a\", expected a number",
+            ),
+            (parameter(&number, Value::Number(5.0), limited(0.0, 2.0), &[]), "its default won't do: 5 is too large"),
+            (parameter(&lists, list, limited(0.0, 2.0), &[]), "its default won't do: element [1]: 9 is too large"),
+            (
+                parameter(&number, Value::Absent, limited(5.0, 2.0), &[]),
+                "its smallest value, 5, is more than its largest, 2",
+            ),
+            (parameter(&number, Value::Absent, (Some(f64::NAN), None), &[]), "NaN is no limit"),
+            (parameter(&number, Value::Absent, (None, None), &["a"]), "it has choices, and is never a text"),
+            (
+                parameter(&[ParameterType::Flag], Value::Absent, (Some(0.0), None), &[]),
+                "it has limits, and is never a number",
+            ),
+            (parameter(&[ParameterType::Text], Value::Text("z".to_owned()), (None, None), &["a"]), "`z` is none of a"),
+            (
+                Parameter { required: true, ..parameter(&number, Value::Number(1.0), (None, None), &[]) },
+                "it is required, and has a default",
+            ),
+        ] {
+            let error = check_declaration(&parameter).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert_eq!(check_declaration(&plain(&number)), Ok(()));
+        assert_eq!(check_declaration(&parameter(&number, Value::Integer(1), limited(0.0, 2.0), &[])), Ok(()));
     }
 
     #[test]

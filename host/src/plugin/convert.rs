@@ -1,6 +1,7 @@
 //! Between the contract's types and the host's. What comes from a plugin is a claim: it is checked here.
 
 use super::{
+    arguments::check_declaration,
     bindings::types as wit,
     error::printable,
     instance::{Pixels, TileInput},
@@ -141,7 +142,7 @@ fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
     let context = |what: String| format!("declares parameter `{name}`: {what}");
     let types = from.types.into_iter().map(parameter_type).collect::<Result<Vec<_>, _>>().map_err(context)?;
     let default = value(from.default).map_err(context)?;
-    Ok(Parameter {
+    let declared = Parameter {
         types,
         required: from.required,
         default,
@@ -150,8 +151,10 @@ fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
         choices: from.choices.iter().take(MAX_PARAMETERS).map(|choice| printable(choice, 200)).collect(),
         unit: printable(&from.unit, 64),
         doc: printable(&from.doc, MAX_TEXT),
-        name,
-    })
+        name: name.clone(),
+    };
+    check_declaration(&declared).map_err(context)?;
+    Ok(declared)
 }
 
 fn parameter_type(from: wit::ParameterType) -> Result<ParameterType, String> {

@@ -36,12 +36,14 @@ pub enum PluginError {
         source: std::io::Error,
     },
     /// No plugin of this name.
-    #[error("no plugin `{name}`: there is no such file, and the plugins known by name are {known}")]
+    #[error("no plugin `{name}`: there is no such file, and the plugins known by name are {known}{hint}")]
     Unknown {
         /// What was asked for.
         name: String,
         /// What there is.
         known: String,
+        /// What may have been meant, as the end of a sentence; or empty.
+        hint: String,
     },
     /// The file is something else than a plugin.
     #[error("plugin `{plugin}` is refused: it is no WebAssembly: the file does not start with `\\0asm`")]
@@ -90,12 +92,14 @@ pub enum PluginError {
         backtrace: Vec<String>,
     },
     /// The plugin ran too long.
-    #[error("{call} ran past its {limit_s} s for one call (raise --timeout)")]
+    #[error("{call} ran past its {limit_s} s for one call (raise --timeout){}", list_frames(backtrace))]
     TimedOut {
         /// Where.
         call: Call,
         /// The limit in seconds.
         limit_s: f64,
+        /// Functions of the plugin that were at work, innermost first.
+        backtrace: Vec<String>,
     },
     /// The plugin wanted more memory than it may have.
     #[error(
@@ -230,10 +234,11 @@ mod tests {
             function: "process",
             place: Place { partition: Some(7), frames: Some(FrameIdx(12)..FrameIdx(20)) },
         };
-        let error = PluginError::TimedOut { call, limit_s: 0.5 };
+        let error = PluginError::TimedOut { call, limit_s: 0.5, backtrace: vec!["f (a.rs:1)".to_owned()] };
         assert_eq!(
             error.to_string(),
-            "plugin `com`, `process` (partition 7, frames 12..20) ran past its 0.5 s for one call (raise --timeout)"
+            "plugin `com`, `process` (partition 7, frames 12..20) ran past its 0.5 s for one call (raise --timeout)\n    \
+             at f (a.rs:1)"
         );
     }
 }

@@ -544,14 +544,14 @@ fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::E
     if let Some(what) = state.broken.take() {
         return PluginError::BrokeContract { call, what };
     }
+    let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
     if state.timed_out {
-        return PluginError::TimedOut { call, limit_s: state.limits.timeout.as_secs_f64() };
+        return PluginError::TimedOut { call, limit_s: state.limits.timeout.as_secs_f64(), backtrace };
     }
     let message = state.last_error.take();
     if let Some(wanted_bytes) = state.refused_bytes {
         return PluginError::OutOfMemory { call, wanted_bytes, limit_bytes: state.limits.max_memory_bytes, message };
     }
-    let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return PluginError::Trapped { call, trap: reason(*trap), message, backtrace };
     }
@@ -577,7 +577,7 @@ fn reason(trap: wasmtime::Trap) -> String {
 
 /// Functions of a backtrace, innermost first, those too that were inlined, with file and line where the plugin has them.
 ///
-/// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings and the C SDK call.
+/// Left out is what says nothing of the plugin: how Rust panics, and how the contract's bindings and the SDKs call.
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     const PANIC: [&str; 5] =
         ["__rustc::", "core::panicking::", "core::result::unwrap_failed", "core::option::", "std::"];
@@ -599,7 +599,11 @@ fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
             frame.symbols().iter().filter(|symbol| !symbol.file().is_some_and(|file| file.starts_with("/rustc/")));
         own.map(|symbol| named(symbol.name(), symbol.file().zip(symbol.line()))).collect()
     };
-    let all = backtrace.frames().iter().flat_map(of_frame);
+    let all: Vec<String> = backtrace.frames().iter().flat_map(of_frame).collect();
+    // What the SDK does between the host and the plugin, unless there is nothing else.
+    let is_sdk = |name: &String| name.contains("guest-sdk/src/");
+    let has_own = all.iter().any(|name| name.ends_with(')') && !is_sdk(name));
+    let all = all.into_iter().filter(|name| !(has_own && is_sdk(name)));
     let is_panic = |name: &String| PANIC.iter().any(|prefix| name.starts_with(prefix));
     let is_binding = |name: &String| {
         name.contains("bindings::") || name.contains("_cabi<") || BINDINGS.iter().any(|prefix| name.starts_with(prefix))

@@ -153,7 +153,9 @@ impl ParameterType {
                             Axis::Nav => "...nav".to_owned(),
                         })
                         .collect();
-                    format!(" of shape ({})", axes.join(", "))
+                    // As shapes are written everywhere.
+                    let comma = if axes.len() == 1 && !axes[0].starts_with('.') { "," } else { "" };
+                    format!(" of shape ({}{comma})", axes.join(", "))
                 });
                 format!("an array{of}{}", shape.unwrap_or_default())
             }

@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub only_partition: Option<u64>,
     /// Bytes that a tile should have: small enough for a core's cache, large enough that a call does not count.
     pub tile_bytes: u64,
+    /// The tiles of a partition come from the last to the first: results don't depend on it, if a UDF is right.
+    pub backwards: bool,
     /// Boolean, of the scan's shape: the frames to use.
     pub roi: Option<Array>,
     /// What is done to the detector's pixels before a UDF sees them.
@@ -61,6 +63,7 @@ impl Default for RunConfig {
             partitions: None,
             only_partition: None,
             tile_bytes: 512 << 10,
+            backwards: false,
             roi: None,
             corrections: Corrections::default(),
             handover: Handover::default(),

@@ -21,6 +21,8 @@ pub struct Plan {
     pub(super) tiling: Tiling,
     /// The one tile of a partition for UDFs that want all of it: its depth is that of the largest partition.
     pub(super) whole: Tiling,
+    /// Tiles come from the last to the first.
+    backwards: bool,
 }
 
 /// A partition and those of its frames that can be read.
@@ -76,7 +78,7 @@ impl Plan {
         let whole = Tiling { depth, blocks: vec![SigBlock::whole(dataset.sig())] };
         let mut tiling = choose_tiling(dataset, config, udfs);
         tiling.depth = tiling.depth.min(depth);
-        let mut plan = Self { partitions, tiling, whole };
+        let mut plan = Self { partitions, tiling, whole, backwards: config.backwards };
         plan.check_sizes(dataset, config, udfs)?;
         // Only now: its tiles are those that it has among all others.
         plan.partitions.retain(|partition| config.only_partition.is_none_or(|only| only == partition.range.index));
@@ -91,6 +93,12 @@ impl Plan {
     /// The tiles of a UDF.
     pub(super) fn tiling_for(&self, granularity: Granularity) -> &Tiling {
         if granularity == Granularity::Partition { &self.whole } else { &self.tiling }
+    }
+
+    /// Places in the order in which tiles come, of so many portions or blocks.
+    pub(super) fn in_order(&self, n: usize) -> impl Iterator<Item = usize> + use<> {
+        let backwards = self.backwards;
+        (0..n).map(move |place| if backwards { n - 1 - place } else { place })
     }
 
     /// Frames to process.

@@ -96,14 +96,17 @@ pub(super) fn process_partition(
 
 /// The tiles of a partition, each through all UDFs that do not want the whole partition.
 fn process_tiles(job: &Job, worker: &mut Worker, partition: &PlannedPartition) -> Result<(), RunError> {
-    for frames in portions(&partition.present, job.plan.tiling.depth) {
+    let (portions, blocks) = (portions(&partition.present, job.plan.tiling.depth), &job.plan.tiling.blocks);
+    for place in job.plan.in_order(portions.len()) {
+        let frames = portions.portion(place);
         let frame_indices = frame_indices(&job.source.scan.roi, &frames);
-        for (sig_index, block) in (0..).zip(&job.plan.tiling.blocks) {
+        for sig_index in job.plan.in_order(blocks.len()) {
             for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {
                 if job.is_stopped() {
                     return Err(RunError::Cancelled);
                 }
                 if recipe.granularity != Granularity::Partition {
+                    let block = &blocks[sig_index];
                     let tile = Portion { frames: &frames, frame_indices: &frame_indices, block, sig_index };
                     process_tile(job, (idx, udf, recipe), partition, &tile)?;
                 }
@@ -118,7 +121,7 @@ struct Portion<'a> {
     frames: &'a Range<RoiIdx>,
     frame_indices: &'a [FrameIdx],
     block: &'a SigBlock,
-    sig_index: u64,
+    sig_index: usize,
 }
 
 fn process_tile(
@@ -151,7 +154,7 @@ fn process_tile(
         roi_start: tile.frames.start.0,
         frames: tile.frame_indices,
         block: tile.block,
-        sig_index: tile.sig_index,
+        sig_index: tile.sig_index as u64,
         dtype,
         handover: job.handover,
         aux: &aux,
@@ -175,11 +178,25 @@ fn process_tile(
     }
 }
 
-/// `range` in portions of at most `depth` frames.
-fn portions(range: &Range<RoiIdx>, depth: u64) -> impl Iterator<Item = Range<RoiIdx>> {
-    let stop = range.end.0;
-    let step = usize::try_from(depth).unwrap_or(usize::MAX);
-    (range.start.0..stop).step_by(step).map(move |start| RoiIdx(start)..RoiIdx(start.saturating_add(depth).min(stop)))
+/// Frames in portions of at most `depth`.
+struct Portions {
+    frames: Range<RoiIdx>,
+    depth: u64,
+}
+
+fn portions(frames: &Range<RoiIdx>, depth: u64) -> Portions {
+    Portions { frames: frames.clone(), depth }
+}
+
+impl Portions {
+    fn len(&self) -> usize {
+        to_usize((self.frames.end.0 - self.frames.start.0).div_ceil(self.depth))
+    }
+
+    fn portion(&self, place: usize) -> Range<RoiIdx> {
+        let start = self.frames.start.0 + place as u64 * self.depth;
+        RoiIdx(start)..RoiIdx(start.saturating_add(self.depth).min(self.frames.end.0))
+    }
 }
 
 fn frame_indices(roi: &Roi, frames: &Range<RoiIdx>) -> Vec<FrameIdx> {

@@ -56,6 +56,7 @@ impl Udf for Crystallinity {
     fn manifest() -> Manifest {
         manifest!("crystallinity", "Sum over half a ring of the absolute values of each frame's Fourier transform")
             .by_frame()
+            .real_only()
             .parameters::<Given>()
     }
 
@@ -67,9 +68,6 @@ impl Udf for Crystallinity {
             )));
         };
         let input = meta.input_dtype(&Preferences::default());
-        if input.is_complex() {
-            return Err(Error::new(format!("crystallinity needs real numbers, and the frames are {input}")));
-        }
         let Given { rad_in, rad_out, real_center, real_rad } = params.read()?;
         if rad_in >= rad_out {
             return Err(Error::parameter("rad_out", format!("more than `rad_in`, which is {rad_in}"), rad_out));

@@ -314,7 +314,7 @@ mod tests {
         let error = Scan::new(&[1], &[2, 2], &[0_u8; 4]).param("factors", factors).run::<Masks>().unwrap_err();
         assert_eq!(
             error.message(),
-            "parameter `factors`: expected one or more masks of shape [2, 2], like the frames, given shape [1, 2, 3]"
+            "parameter `factors`: an array of shape [1, 2, 3] and dtype float32 is of no type that it takes"
         );
     }
 }

@@ -58,7 +58,7 @@ fn of_process(process: &Cost, profile: &Profile, has_simd: Option<bool>) -> Stri
         let at = line.line.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
         format!(", most often found in `{}`{at}", line.function)
     });
-    format!("`process` is what takes long{}: `lthost run --profile` shows more", place.unwrap_or_default())
+    format!("`process` is what takes long{}", place.unwrap_or_default())
 }
 
 fn of_read(read: &Cost) -> String {

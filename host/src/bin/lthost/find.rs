@@ -35,7 +35,8 @@ pub(crate) fn find(plugin: &str) -> Result<Location, PluginError> {
         return Ok(Location::File(PathBuf::from(plugin)));
     }
     let known: Vec<String> = known().into_iter().map(|(name, _)| name).collect();
-    Err(PluginError::Unknown { name: plugin.to_owned(), known: known.join(", ") })
+    let hint = if Path::new(&file).is_file() { format!(" (the file here is `./{file}`)") } else { String::new() };
+    Err(PluginError::Unknown { name: plugin.to_owned(), known: known.join(", "), hint })
 }
 
 /// All plugins that have a name, in the order in which they are found.

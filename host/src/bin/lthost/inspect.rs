@@ -5,9 +5,9 @@ use std::{fmt::Write as _, io::Write as _};
 use anyhow::Context;
 use lthost::{
     buffer::{Declaration, Kind, Usage},
-    plugin::{Capabilities, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, Value},
+    plugin::{Capabilities, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, PluginError, Value},
     run::{Declared, RunError, UdfSpec, declare, describe},
-    shape::{ByteOrder, Dtype, Shape},
+    shape::{Array, ByteOrder, Dtype, Shape},
 };
 use serde_json::{Value as Json, json};
 
@@ -123,6 +123,23 @@ impl Card {
         Ok(Self { facts: spec.plugin.facts().clone(), manifest, assumed, gives })
     }
 
+    /// How the plugin fails when it is to say what it gives. It may well refuse such data, or want parameters.
+    pub(crate) fn fault(&self) -> Option<&PluginError> {
+        match &self.gives {
+            Err(RunError::Plugin(PluginError::Argument { .. } | PluginError::Failed { .. })) => None,
+            Err(RunError::Plugin(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What the plugin says against such data, if it says no to them itself.
+    pub(crate) fn refusal(&self) -> Option<&PluginError> {
+        match &self.gives {
+            Err(RunError::Plugin(error @ PluginError::Failed { .. })) => Some(error),
+            _ => None,
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text).expect("memory takes it");
@@ -148,6 +165,7 @@ impl Card {
             let default = match (&parameter.default, parameter.required) {
                 (_, true) => ", required".to_owned(),
                 (Value::Absent, false) => String::new(),
+                (Value::Array(array), false) => format!(", default {}", array_text(array)),
                 (default, false) => format!(", default {}", record_value(default)),
             };
             let (types, unit, range) = (types.join(" or "), in_brackets(&parameter.unit), range(parameter));
@@ -218,6 +236,21 @@ fn buffer(buffer: &Declaration) -> Json {
         "unit": buffer.unit,
         "doc": buffer.doc,
     })
+}
+
+/// The numbers of an array, if they fit in a line.
+fn array_text(array: &Array) -> String {
+    match array.to_f64s() {
+        Some(numbers) if numbers.len() <= 16 => nested(&numbers, array.shape.axes()),
+        _ => format!("an array of {} of shape {}", array.dtype, array.shape),
+    }
+}
+
+fn nested(numbers: &[f64], axes: &[u64]) -> String {
+    let Some((first, rest)) = axes.split_first() else { return numbers[0].to_string() };
+    let len = numbers.len() / usize::try_from(*first).unwrap_or(usize::MAX).max(1);
+    let rows: Vec<String> = numbers.chunks(len.max(1)).map(|row| nested(row, rest)).collect();
+    format!("[{}]", rows.join(", "))
 }
 
 /// The axes of a result.

@@ -74,6 +74,9 @@ pub(crate) struct RunningArgs {
     /// Size of a tile, like 512K; may change the last digits of real numbers [default: 512K]
     #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     tile_bytes: Option<u64>,
+    /// Take the tiles of each partition from the last to the first, to see that results don't depend on their order
+    #[arg(long)]
+    backwards: bool,
     /// Make results the same bits on any machine, at some cost in speed
     #[arg(long)]
     pub(crate) deterministic: bool,
@@ -151,6 +154,7 @@ impl RunningArgs {
         Ok(RunConfig {
             partitions: self.partitions,
             tile_bytes: self.tile_bytes.unwrap_or(default.tile_bytes),
+            backwards: self.backwards,
             roi,
             limits,
             ..default

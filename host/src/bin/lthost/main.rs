@@ -92,7 +92,13 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
         Command::New(opts) => author::new::run(opts),
         Command::Build(opts) => author::build::run(opts),
         // The rest of it is a run.
-        Command::Map(opts) => perform(&Cli::command().get_matches_from(opts.command()?)),
+        Command::Map(opts) => {
+            let opts = opts.sorted();
+            // What is missing is said before anything is built.
+            Cli::command().get_matches_from(opts.command("PLUGIN".into()));
+            let plugin = opts.plugin()?.into_os_string();
+            perform(&Cli::command().get_matches_from(opts.command(plugin)))
+        }
         Command::Test(opts) => test::run(opts),
     }
 }

@@ -89,6 +89,7 @@ impl Run<'_> {
                 "partitions": self.config.partitions,
                 "only_partition": self.config.only_partition,
                 "tile_bytes": self.config.tile_bytes,
+                "backwards": self.config.backwards,
                 "deterministic": self.specs.iter().any(|spec| spec.plugin.is_deterministic()),
                 "max_memory_bytes": self.config.limits.max_memory_bytes,
                 "timeout_s": self.config.limits.timeout.as_secs_f64(),

@@ -175,6 +175,7 @@ pub fn merge(
     let config = RunConfig {
         partitions: Some(run.n_partitions),
         tile_bytes: run.tile_bytes,
+        backwards: run.backwards,
         roi,
         corrections: scan.corrections,
         limits: limits.clone(),

@@ -102,6 +102,7 @@ pub(super) fn run_record(
         excluded: excluded(config, sig).map(|excluded| keep(&excluded, blocks)),
         n_partitions: super::partition_plan(dataset, config.partitions).len() as u64,
         tile_bytes: config.tile_bytes,
+        backwards: config.backwards,
         deterministic: udfs.iter().any(|udf| udf.plugin.is_deterministic()),
         udfs: udfs.iter().zip(labels).map(|(udf, label)| describe_udf(udf, label, blocks)).collect(),
         updates: config

@@ -56,6 +56,8 @@ pub(in crate::run) struct RunRecord {
     pub(super) excluded: Option<ArrayRecord>,
     pub(super) n_partitions: u64,
     pub(super) tile_bytes: u64,
+    #[serde(default)]
+    pub(super) backwards: bool,
     pub(super) deterministic: bool,
     pub(super) udfs: Vec<UdfRecord>,
     pub(in crate::run) updates: Vec<UpdateRecord>,

@@ -7,7 +7,7 @@ use lthost_guest_sdk::prelude::*;
 export_udf!(Broken);
 
 /// All mistakes.
-const MISTAKES: [&str; 26] = [
+const MISTAKES: [&str; 27] = [
     "none",
     // Tiles.
     "tile-mean",
@@ -18,6 +18,7 @@ const MISTAKES: [&str; 26] = [
     // Blocks of the detector.
     "first-block",
     "block-as-frame",
+    "last-pixel",
     // Partitions.
     "assign",
     "overwrite",
@@ -223,6 +224,12 @@ impl Broken {
         let sums: Vec<f64> = tile.rows(pixels).map(|frame| frame.iter().sum()).collect();
         if self.makes("all-entries") {
             out.whole::<f64>("frames")?.fill(sums[0]);
+            return Ok(());
+        }
+        if self.makes("last-pixel") {
+            for (to, frame) in out.nav::<f64>("frames", tile)?.iter_mut().zip(tile.rows(pixels)) {
+                *to = frame[frame.len() - 1];
+            }
             return Ok(());
         }
         for (i, (to, sum)) in out.nav::<f64>("frames", tile)?.iter_mut().zip(&sums).enumerate() {

@@ -5,14 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-use lthost::{
-    plugin::{Plugin, componentize},
-    run::describe,
-};
+use anyhow::{Context, bail};
+use lthost::plugin::{Plugin, componentize};
 
 use super::{project::Project, toolchain::ToolchainArgs, watch};
-use crate::{cache, inspect::Card, limit_args::LimitArgs};
+use crate::{cache, inspect::Card, limit_args::LimitArgs, terminal};
 
 /// Build the plugin in a folder, and check it against the contract
 ///
@@ -41,38 +38,43 @@ pub(crate) struct Opts {
 }
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
-    let project = Project::find(&opts.dir)?;
     if opts.watch {
-        return watch::each_change(&project, || build_and_run(opts, &project));
+        return watch::each_change(&opts.dir, |project| build_and_run(opts, project));
     }
-    build(opts, &project).map(drop)
+    build(opts, &Project::find(&opts.dir)?).map(drop)
 }
 
 /// Builds the plugin in a folder and checks it. Gives its path.
 pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &LimitArgs) -> anyhow::Result<PathBuf> {
     let project = Project::find(dir)?;
-    let plugin = check(&project, toolchain, limits)?;
+    let (plugin, _) = check(&project, toolchain, limits)?;
     Ok(as_path(Path::new(&plugin.facts().origin)))
 }
 
 /// Builds a project and checks the plugin. Gives its path.
 fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
-    let plugin = check(project, opts.toolchain, &opts.limits)?;
-    std::io::stdout().lock().write_all(Card::of(&plugin, &opts.limits.limits()?)?.text().as_bytes())?;
+    let (_, card) = check(project, opts.toolchain, &opts.limits)?;
+    std::io::stdout().lock().write_all(card.text().as_bytes())?;
+    if let Some(refusal) = card.refusal() {
+        terminal::say_at("warning", &format!("it builds, but refuses ordinary data: {refusal}"));
+    }
     Ok(project.output())
 }
 
-/// Builds a project, and leaves the plugin only if it is one.
-fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyhow::Result<Plugin> {
+/// Builds a project, and leaves the plugin only if it is one, and can be used.
+fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyhow::Result<(Plugin, Card)> {
     let limits = args.limits()?;
     let output = project.output();
     let module = project.build(toolchain)?;
     let origin = output.display().to_string();
     let component = componentize(&origin, &module, &limits)?;
     let plugin = Plugin::from_bytes(&args.engine(false)?, &origin, &component, &limits)?;
-    describe(&plugin, &limits).context("it builds, but does not describe itself")?;
+    let card = Card::of(&plugin, &limits).context("it builds, but does not describe itself")?;
+    if let Some(error) = card.fault() {
+        bail!("it builds, but can't be used: {error}");
+    }
     cache::write(&output, &component)?;
-    Ok(plugin)
+    Ok((plugin, card))
 }
 
 fn build_and_run(opts: &Opts, project: &Project) -> anyhow::Result<()> {

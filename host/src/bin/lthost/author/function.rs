@@ -1,6 +1,7 @@
 //! The function in a file that is to be run over all frames.
 
 use quote::ToTokens;
+use syn::spanned::Spanned;
 
 use crate::Usage;
 
@@ -39,7 +40,25 @@ pub(super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Res
             })
         }),
     }?;
+    check_arguments(function)?;
     Ok(format!("export_map!({}, {:?});\n", signature(function), summary(function)))
+}
+
+/// The file with its inner attributes and doc comments made plain comments; none if it has none.
+pub(super) fn without_inner_attributes(source: &str) -> Option<String> {
+    let file = syn::parse_file(source).ok()?;
+    if file.attrs.is_empty() {
+        return None;
+    }
+    let mut lines: Vec<String> = source.lines().map(str::to_owned).collect();
+    for attribute in &file.attrs {
+        let span = attribute.span();
+        let (first, last) = (span.start().line - 1, span.end().line - 1);
+        for line in &mut lines[first..=last] {
+            line.insert_str(0, "// ");
+        }
+    }
+    Some(lines.join("\n") + "\n")
 }
 
 /// What has to be added to a C file so that it is a plugin; nothing if it exports one itself.
@@ -101,6 +120,39 @@ fn takes_frame(function: &syn::ItemFn) -> bool {
     path.path.segments.last().is_some_and(|segment| segment.ident == "Frame")
 }
 
+/// Types that are taken for parameters by mistake, and what there is instead.
+const INSTEAD: [(&str, &str); 14] = [
+    ("f32", "f64"),
+    ("i8", "i64"),
+    ("i16", "i64"),
+    ("i32", "i64"),
+    ("isize", "i64"),
+    ("u8", "usize"),
+    ("u16", "usize"),
+    ("u32", "usize"),
+    ("u64", "usize"),
+    ("char", "&str"),
+    ("String", "&str"),
+    ("& String", "&str"),
+    ("Array", "&Array"),
+    ("& [f64]", "Vec<f64>"),
+];
+
+/// Says what the compiler would say in other words, and not at this line.
+fn check_arguments(function: &syn::ItemFn) -> Result<(), Usage> {
+    for argument in function.sig.inputs.iter().skip(1) {
+        let syn::FnArg::Typed(argument) = argument else { continue };
+        let text = argument.ty.to_token_stream().to_string();
+        let inner = text.strip_prefix("Option < ").and_then(|text| text.strip_suffix(" >")).unwrap_or(&text);
+        if let Some((_, instead)) = INSTEAD.iter().find(|(wrong, _)| *wrong == inner) {
+            let (name, line) = (argument.pat.to_token_stream(), argument.ty.span().start().line);
+            let what = format!("argument `{name}` can't be of type `{inner}`, take `{instead}`");
+            return Err(Usage(format!("line {line}: {what}")));
+        }
+    }
+    Ok(())
+}
+
 /// As `export_map!` wants it: without the types of frame and result.
 fn signature(function: &syn::ItemFn) -> String {
     let dtype = function.sig.generics.type_params().next().map(|dtype| format!("<{}>", dtype.to_token_stream()));
@@ -142,6 +194,25 @@ mod tests {
         let source = "fn f<T: Real>(frame: Frame<'_, T>, level: f64, kind: Option<&str>) -> f64 { 0.0 }";
         let expected = "export_map!(f<T : Real> (frame, level : f64, kind : Option < & str >), \"f\");\n";
         assert_eq!(exported(source).unwrap(), expected);
+    }
+
+    #[test]
+    fn types_that_are_no_parameters_are_named_with_their_line() {
+        let wrong =
+            |ty: &str| exported(&format!("fn f(\n    frame: Frame<f32>,\n    level: {ty},\n) -> f64 {{ 0.0 }}"));
+        let error = wrong("f32").unwrap_err();
+        assert!(error.starts_with("line 3: argument `level` can't be of type `f32`, take `f64`"), "{error}");
+        assert!(wrong("Option<String>").unwrap_err().contains("take `&str`"));
+        assert!(wrong("&[f64]").unwrap_err().contains("take `Vec<f64>`"));
+        assert!(wrong("Option<f64>").is_ok() && wrong("[f64; 2]").is_ok());
+    }
+
+    #[test]
+    fn what_stands_only_at_the_beginning_of_a_crate_becomes_a_comment() {
+        let source = "//! What.\n#![allow(unused)]\n/// Sum\nfn f() {}\n";
+        let expected = "// //! What.\n// #![allow(unused)]\n/// Sum\nfn f() {}\n";
+        assert_eq!(without_inner_attributes(source).as_deref(), Some(expected));
+        assert_eq!(without_inner_attributes("fn f() {}\n"), None);
     }
 
     #[test]

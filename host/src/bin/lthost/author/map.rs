@@ -56,14 +56,29 @@ enum Lang {
 }
 
 impl Opts {
-    /// Builds the file if need be. Gives the command line of the run.
-    pub(crate) fn command(&self) -> anyhow::Result<Vec<OsString>> {
-        let plugin = self.plugin()?;
-        let words = ["lthost".into(), "run".into(), "--plugin".into(), plugin.into_os_string()];
-        Ok(words.into_iter().chain(self.run.iter().cloned()).collect())
+    /// The command line of the run of a plugin.
+    pub(crate) fn command(&self, plugin: OsString) -> Vec<OsString> {
+        let words = ["lthost".into(), "run".into(), "--plugin".into(), plugin];
+        words.into_iter().chain(self.run.iter().cloned()).collect()
     }
 
-    fn plugin(&self) -> anyhow::Result<PathBuf> {
+    /// Takes what belongs to it from among the options of the run: these may come in any order.
+    pub(crate) fn sorted(&self) -> Self {
+        let mut sorted = Self { file: self.file.clone(), function: self.function.clone(), run: Vec::new(), ..*self };
+        let mut rest = self.run.iter();
+        while let Some(word) = rest.next() {
+            match word.to_str() {
+                Some("--fn") => sorted.function = rest.next().map(|name| name.to_string_lossy().into_owned()),
+                Some("--install") => sorted.toolchain.install = true,
+                Some(text) if text.starts_with("--fn=") => sorted.function = Some(text["--fn=".len()..].to_owned()),
+                _ => sorted.run.push(word.clone()),
+            }
+        }
+        sorted
+    }
+
+    /// Builds the file if need be. Gives the plugin.
+    pub(crate) fn plugin(&self) -> anyhow::Result<PathBuf> {
         let lang = match self.file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => Lang::Rust,
             Some("c") => Lang::C,
@@ -87,7 +102,7 @@ impl Opts {
             };
             let export = export.map_err(|Usage(error)| Usage(format!("`{}`: {error}", self.file.display())))?;
             let module = match lang {
-                Lang::Rust => self.build_rust(&built, &export)?,
+                Lang::Rust => self.build_rust(&built, source, &export)?,
                 Lang::C => self.build_c(&export)?,
                 Lang::Python => self.build_python(source, &export)?,
             };
@@ -112,7 +127,7 @@ impl Opts {
     }
 
     /// Builds the file as part of a crate that all such files share, so that the SDK is compiled once.
-    fn build_rust(&self, folder: &Path, export: &str) -> anyhow::Result<Vec<u8>> {
+    fn build_rust(&self, folder: &Path, source: &str, export: &str) -> anyhow::Result<Vec<u8>> {
         let file = self.file.canonicalize().with_context(|| format!("can't find `{}`", self.file.display()))?;
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -127,10 +142,21 @@ impl Opts {
             fs::write(folder.join("Cargo.lock"), sdk::file("Cargo.lock"))?;
         }
         fs::create_dir_all(folder.join("src"))?;
+        let file = self.without_inner_attributes(source, folder)?.unwrap_or(file);
         let path = file.display().to_string();
-        write("src/lib.rs", &format!("use lthost_guest_sdk::prelude::*;\ninclude!({path:?});\n{export}"))?;
+        let prelude = "#[allow(unused_imports)]\nuse lthost_guest_sdk::prelude::*;";
+        write("src/lib.rs", &format!("{prelude}\ninclude!({path:?});\n{export}"))?;
         let module = self.toolchain.cargo(folder, file.parent())?.join("map.wasm");
         fs::read(&module).with_context(|| format!("cargo left no module `{}`", module.display()))
+    }
+
+    /// A copy of a file that begins with what stands only at the very beginning of a crate, like `//!`: there that is a plain
+    /// comment. Lines keep their numbers.
+    fn without_inner_attributes(&self, source: &str, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+        let Some(source) = function::without_inner_attributes(source) else { return Ok(None) };
+        let copy = folder.join("src").join(self.file.file_name().unwrap_or_default());
+        fs::write(&copy, source).with_context(|| format!("can't write `{}`", copy.display()))?;
+        Ok(Some(copy))
     }
 
     /// Builds a copy of the file, with what it lacks at the end, where it changes no line's number.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use lthost::shape::{Dtype, npy};
 
 use super::sdk;
-use crate::{Usage, terminal};
+use crate::{Usage, find, repeat::quoted, terminal};
 
 /// Make a folder with a new plugin: a small UDF that works, its test and a README
 ///
@@ -63,6 +63,14 @@ const SCAN: [u16; 6] = [100, 101, 300, 0, 0, 200];
 const COUNT: [i64; 2] = [2, 1];
 const WHERE: [i64; 3] = [0, 1, 2];
 
+/// Words of C and Python that are none of Rust.
+const WORDS: &[&str] = &[
+    "and", "assert", "auto", "case", "char", "class", "def", "default", "del", "double", "elif", "except", "finally",
+    "float", "from", "global", "goto", "import", "int", "is", "lambda", "long", "main", "nonlocal", "not", "or",
+    "pass", "raise", "register", "short", "signed", "sizeof", "switch", "union", "unsigned", "void", "volatile",
+    "with",
+];
+
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let name = opts.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     check(&name)?;
@@ -71,19 +79,27 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     }
     make(&opts.path, &name, opts.lang).with_context(|| format!("can't make `{}`", opts.path.display()))?;
     let dir = opts.path.display();
-    terminal::say(&format!("`{dir}` is a plugin that works. Next:\n  cd {dir}\n  lthost build\n  lthost test"));
+    if find::known().iter().any(|(known, _)| *known == name) {
+        terminal::say_at("warning", &format!("`--plugin {name}` is another plugin: yours is `--plugin ./{name}.wasm`"));
+    }
+    let cd = quoted(&dir.to_string()).unwrap_or_else(|| dir.to_string());
+    terminal::say(&format!("`{dir}` is a plugin that works. Next:\n  cd {cd}\n  lthost build\n  lthost test"));
     Ok(())
 }
 
 /// A plugin's name is that of a crate, of a label and of a file.
 fn check(name: &str) -> Result<(), Usage> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(is_plain) {
-        return Ok(());
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.len() > 64 || !name.chars().all(is_plain) {
+        return Err(Usage(format!(
+            "a plugin's name is made of 1 to 64 small letters, digits and `-`, beginning with a letter; `{name}` is not"
+        )));
     }
-    Err(Usage(format!(
-        "a plugin's name is made of 1 to 64 small letters, digits and `-`, beginning with a letter; `{name}` is not"
-    )))
+    let ident = name.replace('-', "_");
+    if syn::parse_str::<syn::Ident>(&ident).is_err() || WORDS.contains(&name) || name.starts_with("lthost") {
+        return Err(Usage(format!("`{name}` is a word of Rust, C or Python, or lthost's own: choose another name")));
+    }
+    Ok(())
 }
 
 /// Makes the folder, whole or not at all.
@@ -144,10 +160,11 @@ fn make_golden(case: &Path) -> io::Result<()> {
     write("expected/where.npy", Dtype::I64, &[1, 3], bytes(&WHERE))
 }
 
-/// A template's text with the plugin's name.
+/// A template's text with the plugin's name. The type ends in `Udf`: most short names are taken, in Rust or in the SDK.
 fn named(text: &str, name: &str) -> String {
     let capital =
         |word: &str| word.chars().next().into_iter().flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect();
-    let camel: String = name.split('-').map(|word| -> String { capital(word) }).collect();
+    let words = name.strip_suffix("-udf").unwrap_or(name).split('-').chain(["udf"]);
+    let camel: String = words.map(|word| -> String { capital(word) }).collect();
     text.replace("my-udf", name).replace("my_udf", &name.replace('-', "_")).replace("MyUdf", &camel)
 }

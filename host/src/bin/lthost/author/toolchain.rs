@@ -17,7 +17,7 @@ const NO_TOOLCHAIN: i32 = 3;
 pub(crate) struct ToolchainArgs {
     /// Install what is missing to build plugins; without it, what would have to be installed is said
     #[arg(long)]
-    install: bool,
+    pub(super) install: bool,
 }
 
 impl ToolchainArgs {

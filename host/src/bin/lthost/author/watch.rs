@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -13,20 +13,27 @@ use crate::{complain, terminal};
 const TICK: Duration = Duration::from_millis(300);
 
 /// Does `work` now and after each change, for ever. An error is shown, and the next change waited for.
-pub(super) fn each_change(project: &Project, mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut seen = state(project);
+pub(super) fn each_change(dir: &Path, work: impl Fn(&Project) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut project = Project::find(dir)?;
     loop {
-        if let Err(error) = work() {
+        let seen = state(&project);
+        if let Err(error) = work(&project) {
             let _status = complain(&error);
         }
         terminal::say("waiting for a change of the source; Ctrl-C ends");
         // What changes while it works counts, too.
-        while state(project) == seen {
+        while state(&project) == seen {
             std::thread::sleep(TICK);
         }
         // An editor may be writing several files.
         std::thread::sleep(TICK);
-        seen = state(project);
+        // It may have another name now, and files of other names.
+        match Project::find(dir) {
+            Ok(found) => project = found,
+            Err(error) => {
+                let _status = complain(&error);
+            }
+        }
     }
 }
 

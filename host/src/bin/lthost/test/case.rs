@@ -15,6 +15,8 @@ pub(super) struct Case {
     /// Of these partitions this one alone.
     pub(super) only: Option<u64>,
     pub(super) tiles: Tiles,
+    /// Tiles come from the last to the first.
+    pub(super) backwards: bool,
     pub(super) workers: usize,
 }
 
@@ -49,7 +51,7 @@ pub(super) enum Roi {
 impl Case {
     /// One partition, one tile, one worker, all frames.
     pub(super) fn plain(data: Data) -> Self {
-        Self { data, roi: Roi::No, partitions: 1, only: None, tiles: Tiles::Whole, workers: 1 }
+        Self { data, roi: Roi::No, partitions: 1, only: None, tiles: Tiles::Whole, backwards: false, workers: 1 }
     }
 
     /// The ROI as the library takes it.
@@ -130,6 +132,9 @@ impl fmt::Display for Case {
             Tiles::Whole => {}
             Tiles::Frames(n) => write!(f, ", tiles of {}", of(n, "frame"))?,
             Tiles::Pixels(n) => write!(f, ", tiles of about {} of a frame", of(n, "pixel"))?,
+        }
+        if self.backwards {
+            write!(f, ", the last one first")?;
         }
         if self.workers > 1 { write!(f, ", {} workers", self.workers) } else { Ok(()) }
     }

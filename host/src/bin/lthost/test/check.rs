@@ -66,6 +66,8 @@ pub(super) enum Change {
     OwnDtype,
     Workers(usize),
     Tiles(Tiles),
+    /// Tiles come from the last to the first.
+    Backwards,
     Partitions(u64),
     /// A ROI that has all frames.
     RoiOfAll,
@@ -104,6 +106,7 @@ impl Check {
             Change::OwnDtype => other.data.stored = other.data.dtype,
             Change::Workers(workers) => other.workers = workers,
             Change::Tiles(tiles) => other.tiles = tiles,
+            Change::Backwards => other.backwards = true,
             Change::Partitions(partitions) => other.partitions = partitions,
             Change::RoiOfAll => other.roi = Roi::All,
             Change::RoiInstead => {

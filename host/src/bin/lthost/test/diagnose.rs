@@ -47,6 +47,11 @@ pub(super) fn diagnose(
             format!("`{}` has numbers that are not finite, and all pixels are", difference.buffer),
             "check what it is divided by and starts with; what has no meaning can be masked (`emit-mask`)".to_owned(),
         ),
+        Fault::Differs(_) if check.change == Change::Backwards => (
+            "order",
+            "results depend on the order in which tiles come".to_owned(),
+            "tiles of a partition come in any order: what the last or the first one has must not count for more".to_owned(),
+        ),
         Fault::Differs(difference) => match check.own_group() {
             Group::Dtypes => dtype(lab, &check, difference)?,
             Group::Workers => (
@@ -86,8 +91,10 @@ fn mistake_of(failure: &Failure) -> &'static str {
 
 fn title_of(failure: &Failure) -> String {
     let function = failure.function;
+    let is_early = matches!(function, "create" | "preferences" | "buffers");
     match failure.how {
         How::Error => format!("`{function}` returns an error for data that `create` and `buffers` took"),
+        How::Trap if is_early => format!("`{function}` traps"),
         How::Trap => format!("`{function}` traps on data that `create` and `buffers` took"),
         How::Timeout => format!("`{function}` does not come to an end"),
         How::Memory => format!("`{function}` takes too much memory"),

@@ -84,7 +84,8 @@ pub(super) fn run(
     folders.retain(|folder| folder.join("case.json").is_file());
     folders.sort();
     if folders.is_empty() {
-        return Err(Usage(format!("there is no golden case `{}/CASE/case.json`", dir.display())).into());
+        let what = "there is no golden case";
+        return Err(Usage(format!("{what} `{}/CASE/case.json`: write one, or remove the folder", dir.display())).into());
     }
     let mut all = Vec::new();
     for folder in folders {
@@ -107,7 +108,7 @@ fn run_one(lab: &mut Lab<'_>, folder: &Path, accept: bool, tolerance: Tolerance)
     let expected = folder.join("expected");
     if !expected.exists() {
         if !accept {
-            let what = "there are no expected results: look at what comes out, and accept it with --accept";
+            let what = "there are no expected results: --accept takes those that come out, which are yours to look at";
             return Ok(Golden::Broken(what.to_owned(), None));
         }
         write(folder, &found)?;

@@ -193,6 +193,9 @@ impl<'a> Lab<'a> {
         if case.tiles != Tiles::Whole {
             words.extend(["--tile-bytes".to_owned(), self.tile_bytes(case)?.to_string()]);
         }
+        if case.backwards {
+            words.push("--backwards".to_owned());
+        }
         words.extend(["--workers".to_owned(), case.workers.to_string(), "-o".to_owned(), path(folder.join(out))]);
         Ok(words.iter().map(|word| quoted(word).unwrap_or_else(|| word.clone())).collect::<Vec<_>>().join(" "))
     }
@@ -218,6 +221,7 @@ impl<'a> Lab<'a> {
             partitions: Some(case.partitions),
             only_partition: case.only,
             tile_bytes: self.tile_bytes(case)?,
+            backwards: case.backwards,
             roi: case.roi_array(),
             limits: self.limits.clone(),
             ..RunConfig::default()

@@ -95,7 +95,7 @@ pub(crate) struct Opts {
     #[arg(long, value_name = "CHECK", value_enum)]
     skip: Vec<Group>,
     /// Also run the golden cases in this folder: DIR/CASE/case.json, and the results in DIR/CASE/expected/BUFFER.npy
-    /// [default: `golden` in the plugin's folder, if it is there]
+    /// [default: `golden` in the plugin's folder or beside its file, if it is there]
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
     /// Where a golden case has no expected results, take those that come out
@@ -120,6 +120,10 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     if opts.accept && golden.is_none() {
         return Err(Usage("--accept needs golden cases: name their folder with --golden".to_owned()).into());
     }
+    let has_others = Group::value_variants().iter().any(|group| *group != Group::Golden && opts.has(*group));
+    if golden.is_none() && !has_others {
+        return Err(Usage("there are no golden cases: name their folder with --golden".to_owned()).into());
+    }
     let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
     let manifest = describe(&plugin, &limits)?;
     let given = opts.param.iter().map(|(key, value)| {
@@ -135,7 +139,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         n_shown: 0,
     };
     let mut report = Report { manifest, groups: Vec::new(), golden: Vec::new(), cost: None, n_runs: 0, seconds: 0.0 };
-    if Group::value_variants().iter().any(|group| *group != Group::Golden && opts.has(*group)) {
+    if has_others {
         test.invariances(opts, &location, &mut report)?;
     }
     if let Some(dir) = golden.as_ref().filter(|_| opts.has(Group::Golden)) {
@@ -170,7 +174,10 @@ impl Subject {
                 let golden = golden.or_else(|| Some(dir.join("golden")).filter(|golden| golden.is_dir()));
                 Ok(Self { words: path.display().to_string(), location: Location::File(path), golden })
             }
-            found => Ok(Self { location: found?, words: name, golden }),
+            found => {
+                let beside = Path::new(&name).parent().map(|dir| dir.join("golden")).filter(|golden| golden.is_dir());
+                Ok(Self { location: found?, words: name, golden: golden.or(beside) })
+            }
         }
     }
 }

@@ -157,14 +157,18 @@ impl Plan {
                 let few = dtypes.iter().map(|data| check(plain(data), Change::Tiles(Tiles::Frames(5))));
                 let in_partitions = Case { partitions: 3, ..main.clone() };
                 let more = [2, 3, 7].map(|n| check(in_partitions.clone(), Change::Tiles(Tiles::Frames(n))));
-                one.chain(few).chain(more).filter(|check| check.base.data.n_frames() > 1).collect()
+                let frames = |n| Case { tiles: Tiles::Frames(n), ..main.clone() };
+                let order = [1, 5].map(|n| check(frames(n), Change::Backwards));
+                one.chain(few).chain(more).chain(order).filter(|check| check.base.data.n_frames() > 1).collect()
             }
             Group::Split => {
                 // As many frames in a tile as there will be.
                 let whole = |data: &Data| Case { tiles: Tiles::Frames(SPLIT_DEPTH), ..plain(data) };
                 let split = |data: &Data| Some(check(whole(data), Change::Tiles(blocks(data)?)));
                 let single = check(whole(&self.main), Change::Tiles(Tiles::Pixels(1)));
-                all.iter().filter_map(split).chain([single]).collect()
+                let blocks = Some(self.case()).zip(blocks(&self.main));
+                let order = blocks.map(|(case, tiles)| check(Case { tiles, ..case }, Change::Backwards));
+                all.iter().filter_map(split).chain([single]).chain(order).collect()
             }
             Group::Partitions => {
                 let with = |data: &Data, n: u64| check(plain(data), Change::Partitions(n.min(data.n_frames())));

@@ -129,7 +129,7 @@ fn fitted(mut check: Check) -> Option<Check> {
             }
             _ => false,
         },
-        Change::Tiles(Tiles::Whole) => base.tiles != Tiles::Whole,
+        Change::Backwards | Change::Tiles(Tiles::Whole) => base.tiles != Tiles::Whole,
         Change::RoiInstead => base.partitions > 1 && base.only.is_some(),
     };
     differs.then_some(check)
@@ -154,6 +154,11 @@ fn tiles(check: &Check) -> Vec<Check> {
     match check.change {
         Change::Tiles(Tiles::Frames(n)) if n > 1 => vec![changed(Tiles::Frames(1))],
         Change::Tiles(Tiles::Pixels(n)) if n > 1 => vec![changed(Tiles::Pixels(1))],
+        Change::Backwards => match check.base.tiles {
+            Tiles::Frames(n) if n > 1 => vec![with_base(check, |base| Case { tiles: Tiles::Frames(1), ..base })],
+            Tiles::Pixels(n) if n > 1 => vec![with_base(check, |base| Case { tiles: Tiles::Pixels(1), ..base })],
+            _ => Vec::new(),
+        },
         // Where two cases are held against each other, both have these tiles, since others may be known to matter.
         Change::Nothing if check.base.tiles != Tiles::Whole => vec![whole()],
         _ => Vec::new(),
