@@ -223,6 +223,29 @@ fn further_arguments_of_a_function_are_parameters() {
     map(&["--fn", "bright"]).fails(2, &["parameter `level`"]);
     map(&["--fn", "bright", "-p", "level=500"]).succeeds();
     assert_eq!(desk.result("out/bright/result.npy"), bright_pixels());
+    // Options may come in any order.
+    let late = ["map", "two.rs", "--dataset", "scan.npy", "-p", "level=500", "-o", "late", "--fn", "bright"];
+    desk.lthost(&late).succeeds();
+    assert_eq!(desk.result("late/bright/result.npy"), bright_pixels());
+}
+
+#[test]
+fn a_file_may_begin_like_a_crate_and_fail_at_its_line() {
+    let desk = Desk::new();
+    let source = "//! Sums.\n#![allow(dead_code)]\nfn total(frame: Frame<f32>, r#type: f64) -> f64 {\n    \
+                  while r#type == 2.0 { std::hint::black_box(frame.pixels()); }\n    \
+                  assert!(r#type < 3.0, \"too big\");\n    frame.pixels().len() as f64\n}\n";
+    desk.write("total.rs", source);
+    let map = |value: &str| {
+        let args = ["map", "total.rs", "--dataset", "scan.npy", "--timeout", "1", "-p", value, "-o", "out"];
+        desk.lthost(&args)
+    };
+    map("type=1").succeeds();
+    assert_eq!(desk.result("out/total/result.npy"), [42.0; 20]);
+    let slow = map("type=2");
+    slow.fails(1, &["`create` ran past its 1 s for one call (raise --timeout)\n    at total (total.rs:4)\n"]);
+    let failed = map("type=4");
+    failed.fails(1, &["panicked at total.rs:5:5:\n    too big\n    at total (total.rs:5)\n"]);
 }
 
 #[test]
@@ -236,6 +259,16 @@ fn a_mistake_in_a_function_is_shown_at_its_line() {
     map("broken.rs").fails(1, &["broken.rs:3:3", "error: it did not build"]);
     desk.write("none.rs", "fn f(x: f32) -> f32 {\n    x\n}\n");
     map("none.rs").fails(2, &["`none.rs`: there is no function of a frame, like `fn f(frame: Frame<f32>) -> f32`"]);
+    let other = "fn f(frame: Frame<f32>,\n     level: f32) -> f32 {\n    level\n}\n";
+    desk.write("other.rs", other);
+    map("other.rs").fails(2, &["`other.rs`: line 2: argument `level` can't be of type `f32`, take `f64`"]);
+    let text = "fn f(frame: Frame<f32>) -> String {\n    String::new()\n}\n";
+    desk.write("text.rs", text);
+    map("text.rs").fails(2, &["`text.rs`: line 1: a function of a frame can't return `String`: it returns a number"]);
+    // What is missing is said before anything is built.
+    let start = Instant::now();
+    let without_data = desk.command(&["map", "text.rs"]).env("PATH", "/nowhere").output().unwrap();
+    Ended::of(&without_data, start).fails(2, &["--dataset <PATH>"]);
     map("nowhere.rs").fails(1, &["can't read `nowhere.rs`"]);
     map("scan.npy").fails(2, &["`scan.npy` is no source file"]);
 }
@@ -249,6 +282,12 @@ fn what_can_not_be_built_is_refused_with_a_reason() {
         let ended = desk.lthost(&["new", name]);
         assert_eq!(ended.code, Some(2), "{name}: {ended:?}");
     }
+    for name in ["self", "int", "lambda", "lthost-guest-sdk"] {
+        desk.lthost(&["new", name]).fails(2, &["is a word of Rust, C or Python, or lthost's own"]);
+    }
+    let shadowed = desk.lthost(&["new", "com"]);
+    let warning = "warning: `--plugin com` is another plugin: yours is `--plugin ./com.wasm`\n";
+    assert!(shadowed.succeeds().stderr.contains(warning), "{}", shadowed.stderr);
     desk.lthost(&["new", "scan.npy"]).fails(2, &["small letters, digits and `-`"]);
     fs::create_dir(desk.path("taken")).unwrap();
     desk.lthost(&["new", "taken"]).fails(2, &["`taken` is there already"]);

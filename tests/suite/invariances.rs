@@ -265,7 +265,7 @@ const EXPECTED: &str = "golden/sums/expected/intensity.npy";
 fn a_golden_case_is_accepted_and_then_holds() {
     let folder = golden();
     let ended = test(&folder, &GOLDEN);
-    assert!(ended.code == Some(1) && ended.stdout.contains("accept it with --accept"), "{ended:?}");
+    assert!(ended.code == Some(1) && ended.stdout.contains("--accept takes those that come out"), "{ended:?}");
     assert!(!folder.path("golden/sums/expected").exists());
     let accepted = test(&folder, &[&GOLDEN[..], &["--accept"]].concat());
     assert!(accepted.succeeds().stdout.contains("ok      golden      sums: accepted what came out"), "{accepted:?}");

@@ -41,6 +41,7 @@ pub(super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Res
         }),
     }?;
     check_arguments(function)?;
+    check_result(function)?;
     Ok(format!("export_map!({}, {:?});\n", signature(function), summary(function)))
 }
 
@@ -153,6 +154,23 @@ fn check_arguments(function: &syn::ItemFn) -> Result<(), Usage> {
     Ok(())
 }
 
+/// As [`check_arguments`], of what it returns.
+fn check_result(function: &syn::ItemFn) -> Result<(), Usage> {
+    let (given, line) = match &function.sig.output {
+        syn::ReturnType::Default => ("nothing".to_owned(), function.sig.ident.span().start().line),
+        syn::ReturnType::Type(_, ty) => {
+            let text = ty.to_token_stream().to_string();
+            let is_wrong = matches!(&**ty, syn::Type::Tuple(_)) || ["String", "& str", "char"].contains(&text.as_str());
+            if !is_wrong {
+                return Ok(());
+            }
+            (format!("`{text}`"), ty.span().start().line)
+        }
+    };
+    let instead = "a number, an array or `Vec` of numbers, an `Array`, or a `Result` of one of these";
+    Err(Usage(format!("line {line}: a function of a frame can't return {given}: it returns {instead}")))
+}
+
 /// As `export_map!` wants it: without the types of frame and result.
 fn signature(function: &syn::ItemFn) -> String {
     let dtype = function.sig.generics.type_params().next().map(|dtype| format!("<{}>", dtype.to_token_stream()));
@@ -205,6 +223,12 @@ mod tests {
         assert!(wrong("Option<String>").unwrap_err().contains("take `&str`"));
         assert!(wrong("&[f64]").unwrap_err().contains("take `Vec<f64>`"));
         assert!(wrong("Option<f64>").is_ok() && wrong("[f64; 2]").is_ok());
+        let wrong = |result: &str| exported(&format!("\nfn f(frame: Frame<f32>) {result} {{ g() }}"));
+        for (result, given) in [("", "nothing"), ("-> String", "`String`"), ("-> (f64, f64)", "`(f64 , f64)`")] {
+            let error = wrong(result).unwrap_err();
+            assert!(error.starts_with(&format!("line 2: a function of a frame can't return {given}: it")), "{error}");
+        }
+        assert!(wrong("-> Result<Vec<f32>>").is_ok());
     }
 
     #[test]
