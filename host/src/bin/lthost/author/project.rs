@@ -143,7 +143,8 @@ impl Project {
 /// Names of the files of a folder with an extension, in order.
 pub(super) fn with_extension(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(dir).with_context(|| format!("can't read the folder `{}`", dir.display()))?;
-    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    let mut names: Vec<PathBuf> = files.map(|entry| PathBuf::from(entry.file_name())).collect();
     names.retain(|name| name.extension().is_some_and(|found| found == extension));
     names.sort();
     Ok(names)
