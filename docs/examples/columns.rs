@@ -1,9 +1,6 @@
 //! What each column of the detector sees, frame by frame.
 
-use lthost_guest_sdk::{
-    ndarray::{Axis, s},
-    prelude::*,
-};
+use lthost_guest_sdk::{ndarray, prelude::*};
 
 export_udf!(Columns);
 
@@ -37,8 +34,8 @@ impl Udf for Columns {
         let block = tile.view::<f32>()?;
         let first = tile.sig_origin()[1];
         let mut seen = columns.view_mut();
-        let mut seen = seen.slice_mut(s![.., first..first + tile.sig_shape()[1]]);
-        seen += &block.sum_axis(Axis(1));
+        let mut seen = seen.slice_mut(ndarray::s![.., first..first + tile.sig_shape()[1]]);
+        seen += &block.sum_axis(ndarray::Axis(1));
         Ok(())
     }
 }

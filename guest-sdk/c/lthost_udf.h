@@ -21,7 +21,8 @@
 //     LTH_UDF(.name = "frame-sum", .summary = "Sum of each frame", .version = "0.1.0",
 //             .buffers = buffers, .process_frame = process_frame);
 //
-// The words (nav, sig, partition, tile, ROI, partial, merged) are those of the contract: wit/README.md, wit/udf.wit.
+// The words (nav, sig, partition, tile, ROI, partial, merged) are those of the contract `lthost:udf`, which the guide of
+// lthost explains.
 //
 // Whose memory it is:
 // - What a function of yours gets (tiles, buffers, `valid`), and what `lth_scratch` gives, is there until it returns.
@@ -35,7 +36,7 @@
 #define LTHOST_UDF_H
 
 #ifndef __wasm32__
-#error "a UDF is WebAssembly: compile it with scripts/guest-cc, or with clang --config guest-sdk/c/clang.cfg"
+#error "a UDF is WebAssembly: build it with `lthost build`, or with clang and the clang.cfg beside this header"
 #endif
 
 #include <math.h>
@@ -67,7 +68,8 @@ LTH_PRINTF_(1, 2) _Noreturn void lth_panic(const char *format, ...);
 
 typedef enum { LTH_ERROR, LTH_WARN, LTH_INFO, LTH_DEBUG } lth_level;
 
-// Tells the user something. (`printf` has nowhere to write to, and is refused; `snprintf` works.)
+// Tells the user something; LTH_DEBUG is shown only with --log debug. (`printf` has nowhere to write to, and is refused;
+// `snprintf` works.)
 LTH_PRINTF_(2, 3) void lth_log(lth_level level, const char *format, ...);
 
 // ---- Numbers and arrays
@@ -155,7 +157,8 @@ typedef struct {
     const lth_array *array;
 } lth_default;
 
-// A number, a text, or the address of an array.
+// A number, a text, or the address of an array. It has to be of a type that the parameter accepts: a whole number is one
+// of LTH_INTEGER, LTH_NUMBER and LTH_DTYPE; 0 and 1 are of LTH_FLAG.
 #define LTH_DEFAULT(x)                                                                                                 \
     ((lth_default){LTH_CASE_(x, LTH_TEXT, LTH_NUMBER, LTH_ARRAY, LTH_INTEGER), LTH_CASE_(x, (x), 0, 0, 0),             \
                    LTH_CASE_(x, 0, 0, 0, (x)), LTH_CASE_(x, 0, (x), 0, (x)), LTH_CASE_(x, 0, 0, (x), 0)})
@@ -1183,6 +1186,19 @@ static inline lth_wit_array_ lth_wit_array_of_(const lth_array *from) {
     return (lth_wit_array_){lth_u64s_(from->shape), from->dtype - 1, {from->data, len}};
 }
 
+static inline const char *lth_type_name_(lth_type type) {
+    static const char *const NAMES[] = {"nothing", "LTH_FLAG", "LTH_INTEGER", "LTH_NUMBER", "LTH_TEXT", "LTH_DTYPE",
+                                        "LTH_ARRAY", "LTH_AUX"};
+    return NAMES[type];
+}
+
+static inline const char *lth_type_names_(const lth_parameter *parameter) {
+    char *names = lth_scratch(char, LTH_MESSAGE_SIZE_);
+    for (size_t i = 0; i < LTH_MAX_TYPES_ && parameter->types[i]; i++)
+        strcat(strcat(names, i ? " or " : ""), lth_type_name_(parameter->types[i]));
+    return names;
+}
+
 static inline lth_wit_parameter_ lth_wit_parameter_of_(const lth_parameter *from) {
     lth_wit_parameter_ to = {
         .name = lth_text_of_(from->name),
@@ -1219,7 +1235,8 @@ static inline lth_wit_parameter_ lth_wit_parameter_of_(const lth_parameter *from
         }
         // A whole number in C may be meant as something else.
         bool is_whole = given->type == LTH_INTEGER;
-        bool fits = type == given->type || (is_whole && (type == LTH_NUMBER || type == LTH_DTYPE)) ||
+        bool fits = type == given->type || (is_whole && type == LTH_NUMBER) ||
+                    (is_whole && type == LTH_DTYPE && given->integer >= LTH_BOOL && given->integer <= LTH_C128) ||
                     (is_whole && type == LTH_FLAG && given->integer == (bool)given->integer);
         if (to.default_value.tag || !fits)
             continue;
@@ -1235,6 +1252,11 @@ static inline lth_wit_parameter_ lth_wit_parameter_of_(const lth_parameter *from
             case LTH_AUX: break;
         }
     }
+    if (given->type && from->required)
+        lth_panic("parameter `%s` is .required, so that its .default_value is never used: leave out one", from->name);
+    if (given->type && !to.default_value.tag)
+        lth_panic("parameter `%s` accepts %s, and its .default_value is %s", from->name, lth_type_names_(from),
+                  lth_type_name_(given->type));
     to.types.data = types;
     return to;
 }

@@ -13,20 +13,24 @@ import componentize_py
 
 SDK = Path(os.environ.get("LTHOST_SDK") or Path(__file__).resolve().parents[2])
 ENTRY = "lthost_plugin"
+# Of a component's sections: the id of one with exports; one whole, with an instance of no exports.
+EXPORTS = 11
+EMPTY_INSTANCE = b"\x05\x03\x01\x01\x00"
 
 
 def main():
     options = argparse.ArgumentParser(prog="guest-py", description="Makes a plugin of a Python file.")
     options.add_argument("file", type=Path, metavar="FILE.py")
     options.add_argument("-o", "--output", type=Path, metavar="FILE.wasm", help="by default beside FILE.py")
+    options.add_argument("--function", metavar="NAME", help="a function of a frame in it, if it exports nothing itself")
     given = options.parse_args()
     try:
-        build(given.file, given.output or given.file.with_suffix(".wasm"))
+        build(given.file, given.function, given.output or given.file.with_suffix(".wasm"))
     except (OSError, AssertionError) as error:
         sys.exit(f"guest-py: {given.file} makes no plugin: {shortened(str(error))}")
 
 
-def build(file, output):
+def build(file, function, output):
     wit = SDK / "wit"
     contract = re.search(r"^package ([^@\s]+)(@\S+);", (wit / "udf.wit").read_text(), re.MULTILINE)
     with tempfile.TemporaryDirectory() as stage:
@@ -35,7 +39,7 @@ def build(file, output):
         shutil.copytree(package, Path(stage, "lthost_udf"), ignore=shutil.ignore_patterns("__pycache__"))
         for beside in [*file.parent.glob("*.py"), file]:
             shutil.copy(beside, stage)
-        entry = f"from lthost_udf.adapter import plugin\n\nLthostPlugin, Udf = plugin({file.stem!r})\n"
+        entry = f"from lthost_udf.adapter import plugin\n\nLthostPlugin, Udf = plugin({file.stem!r}, {function!r})\n"
         Path(stage, f"{ENTRY}.py").write_text(entry)
         componentize_py.componentize(
             wit_path=[wit],
@@ -53,6 +57,28 @@ def build(file, output):
             full_names=False,
             intersect_world=None,
         )
+    output.write_bytes(without_init(output.read_bytes()))
+
+
+def without_init(component):
+    """Without the export `exports`: the functions by which componentize-py has set up the interpreter. An instance that
+    exports nothing stands in its place, so that the numbers of others stay."""
+    section, end = 8, len(component)
+    while section < end:
+        size, begin = leb128(component, section + 1)
+        if component[section] == EXPORTS and component.startswith(b"\x01\x00\x07exports\x05", begin):
+            return component[:section] + EMPTY_INSTANCE + component[begin + size :]
+        section = begin + size
+    return component
+
+
+def leb128(data, at):
+    """A number of WebAssembly, and where it ends."""
+    number = shift = 0
+    while data[at] & 0x80:
+        number |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+    return number | data[at] << shift, at + 1
 
 
 def shortened(error):

@@ -21,7 +21,7 @@ class Everything(Base):
     name = "everything"
     parameters = [
         Parameter.flag("csr", default=False, doc="take sparse tiles"),
-        Parameter.text("fail", default="never", choices=["never", "refuse", "break", "import"]),
+        Parameter.text("fail", default="never", choices=["never", "refuse", "break", "import", "numpy", "real", "large"]),
         Parameter.array("scale", axes=[2], default=Array([2], "f64", [1.0, 2.0])),
         Parameter.number("weight", default=3) | Parameter.aux("weight", "i32"),
         Parameter.dtype("dtype", default="i64"),
@@ -59,6 +59,12 @@ class Everything(Base):
             broken()
         if self.params["fail"] == "import":
             import fractions  # noqa: F401
+        if self.params["fail"] == "numpy":
+            import numpy  # noqa: F401
+        if self.params["fail"] == "real":
+            out["total"][0] = 1.5
+        if self.params["fail"] == "large":
+            out["total"][0] = 1 << 63
         weights = tile.aux("weight") or [self.params["weight"]] * tile.n_frames
         sums, total = out["sums"], out["total"]
         for i, (pixels, values) in enumerate(tile.csr() if self.params["csr"] else dense(tile)):

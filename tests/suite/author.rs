@@ -188,6 +188,44 @@ fn a_function_in_c_or_python_is_run() {
         "double broken(const float *frame, size_t n_rows, size_t n_columns) {\n    return fram[0];\n}\n",
     );
     desk.lthost(&["map", "broken.c", "--dataset", "scan.npy"]).fails(1, &["broken.c:2:12: error", "it did not build"]);
+    desk.write(
+        "level.c",
+        "#include \"it.h\"\ndouble f(const float *frame, size_t n, size_t m, double x) { return IT; }\n",
+    );
+    let level = ["map", "level.c", "--dataset", "scan.npy", "-o", "out"];
+    desk.lthost(&level)
+        .fails(2, &["`level.c`: `f` takes `double x` besides the frame, which in C takes no parameters"]);
+    // A header beside the file is part of the plugin.
+    desk.write("level.c", "#include \"it.h\"\ndouble f(const float *frame, size_t n, size_t m) { return IT; }\n");
+    for it in ["1", "2"] {
+        desk.write("it.h", &format!("#define IT {it}\n"));
+        desk.lthost(&level).succeeds();
+        assert_eq!(desk.result("out/f/result.npy")[0].to_string(), it);
+    }
+}
+
+#[test]
+fn a_function_in_python_can_import_its_neighbours() {
+    let desk = Desk::new();
+    desk.write("helper.py", "def total(row):\n    return sum(row)\n");
+    let source = "from helper import total\n\ndef plain(x):\n    return x\n\ndef sums(frame, more: int):\n    \
+                  return [plain(total(row)) + more for row in frame.rows()]\n";
+    desk.write("two.py", source);
+    let map = ["map", "--install", "two.py", "-p", "more=1", "--dataset", "scan.npy", "--quiet", "-o", "out"];
+    desk.lthost(&map).succeeds();
+    assert_eq!(desk.result("out/sums/result.npy"), row_sums().iter().map(|sum| sum + 1.0).collect::<Vec<_>>());
+    // What is imported is part of the plugin.
+    desk.write("helper.py", "def total(row):\n    return sum(row) + 1\n");
+    desk.lthost(&map).succeeds();
+    assert_eq!(desk.result("out/sums/result.npy"), row_sums().iter().map(|sum| sum + 2.0).collect::<Vec<_>>());
+    let fails = |source: &str, why: &[&str]| {
+        desk.write("two.py", source);
+        let ended = desk.lthost(&map);
+        ended.fails(1, why);
+        assert!(!ended.stderr.contains("line 3"), "the file has no such line: {}", ended.stderr);
+    };
+    fails("def sums(frame, more):\n    return 1\n", &["argument `more` of `sums` needs one type, like `more: float`"]);
+    fails("import numpy\ndef sums(frame): return 1\n", &["line 1", "no module `numpy` in Python's standard library"]);
 }
 
 #[test]

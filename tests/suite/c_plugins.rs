@@ -189,7 +189,6 @@ fn a_udf_in_c_is_told_of_its_parameters_and_of_the_data() {
         assert!(ended.stderr.lines().any(|said| said.ends_with(&line)), "no {line} in {}", ended.stderr);
     };
     said(&ended, "nav 4x5 sig 6x7 frames 20 of 20 pixels 42 roi -1 stored as uint16 corrected 0");
-    said(&ended, "array shape: (4, 5, 6, 7)");
     said(&ended, "flag 0 integer -7 number 2 text a dtype float32 numbers 0.5 1.5 pattern 6x7 uint8");
     said(&ended, "absent 0 either nothing weights 0");
     let given =
@@ -202,6 +201,11 @@ fn a_udf_in_c_is_told_of_its_parameters_and_of_the_data() {
     said(&ended, "dark 0.5 gain 0 excluded 2 first 9");
     said(&ended, "flag 1 integer 9 number 0.5 text é dtype float64 numbers 7 9 pattern 6x7 uint8");
     said(&ended, "absent 1 either a number weights 1");
+    let metadata = "debug: plugin `hooks`: array shape: (4, 5, 6, 7)";
+    assert!(!ended.stderr.contains(metadata), "{ended:?}");
+    said(&hooks(&folder, &["--log", "debug"]), "array shape: (4, 5, 6, 7)");
+    let quieter = hooks(&folder, &["--log", "warn"]);
+    assert!(quieter.stderr.contains("warning: plugin `hooks`: flag") && !quieter.stderr.contains("info: plugin"));
     for (wrong, why) in [("integer=10", "9"), ("scale=-1", "0"), ("text=b", "é"), ("numbers=[[1]]", "shape")] {
         hooks(&folder, &["-p", wrong]).fails(2, &["plugin `hooks`, parameter `", why]);
     }
@@ -341,6 +345,54 @@ fn a_plugin_of_several_files_shares_what_it_has_to() {
     let run = ["run", "--dataset", "scan.npy", "--plugin", "./two.wasm", "-p"];
     folder.lthost(&[&run[..], &["ok=true"]].concat()).succeeds();
     folder.lthost(&[&run[..], &["ok=false"]].concat()).fails(2, &["`create`: not ok: it has 42 pixels\n"]);
+}
+
+#[test]
+fn a_default_that_no_type_accepts_is_a_mistake() {
+    let folder = Folder::new();
+    let inspect = |parameter: &str| {
+        let source = format!(
+            "#include \"lthost_udf.h\"
+            static const lth_array PAIR = {{LTH_F64, LTH_SHAPE(2), 2, (double[]){{0.5, 1.5}}}};
+            static lth_error process(lth_udf *udf, const lth_tile *tile) {{ return &PAIR ? LTH_OK : LTH_OK; }}
+            LTH_UDF(.name = \"defaults\", .version = \"0.1.0\", .process_tile = process,
+                    .parameters = LTH_PARAMETERS({{\"level\", {parameter}}}));"
+        );
+        let (is_built, said) = compile(&folder.write("defaults.c", &source), &folder.path("defaults.wasm"), &[]);
+        assert!(is_built, "{said}");
+        folder.lthost(&["inspect", "./defaults.wasm"])
+    };
+    for (types, default, what) in [
+        ("LTH_NUMBER", "\"a\"", "accepts LTH_NUMBER, and its .default_value is LTH_TEXT"),
+        ("LTH_INTEGER", "2.5", "accepts LTH_INTEGER, and its .default_value is LTH_NUMBER"),
+        ("LTH_TEXT", "5", "accepts LTH_TEXT, and its .default_value is LTH_INTEGER"),
+        ("LTH_FLAG", "7", "accepts LTH_FLAG, and its .default_value is LTH_INTEGER"),
+        ("LTH_DTYPE", "14", "accepts LTH_DTYPE, and its .default_value is LTH_INTEGER"),
+        ("LTH_TEXT, LTH_FLAG", "&PAIR", "accepts LTH_TEXT or LTH_FLAG, and its .default_value is LTH_ARRAY"),
+    ] {
+        let ended = inspect(&format!("{{{types}}}, .default_value = LTH_DEFAULT({default})"));
+        ended.fails(1, &[&format!("`describe` trapped: parameter `level` {what}\n")]);
+    }
+    inspect("{LTH_NUMBER}, .required = true, .default_value = LTH_DEFAULT(1)")
+        .fails(1, &["`describe` trapped: parameter `level` is .required, so that its .default_value is never used"]);
+    for (types, default, shown) in [
+        ("LTH_NUMBER", "1", "default 1.0"),
+        ("LTH_TEXT, LTH_FLAG", "true", "default true"),
+        ("LTH_DTYPE", "LTH_C128", "default \"c128\""),
+        ("LTH_ARRAY", "&PAIR", "default "),
+    ] {
+        let ended = inspect(&format!("{{{types}}}, .default_value = LTH_DEFAULT({default})"));
+        assert!(ended.succeeds().stdout.contains(shown), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_file_that_exports_nothing_is_told_what_it_lacks() {
+    let folder = Folder::new();
+    let source = folder.write("bare.c", "#include \"lthost_udf.h\"\n");
+    let (is_built, said) = compile(&source, &folder.path("bare.wasm"), &[]);
+    assert!(is_built, "{said}");
+    folder.lthost(&["inspect", "./bare.wasm"]).fails(1, &["a source file ends with `LTH_UDF(..)` in C"]);
 }
 
 #[test]

@@ -158,8 +158,8 @@ fn a_plugin_with_bytes_changed_never_crashes_the_host() {
 fn a_module_that_was_not_built_for_lthost_is_refused() {
     run_text("(module)").fails_saying(
         "plugin `./x.wasm` is refused: it is a core module that exports no functions of `lthost:udf` and has no \
-         `component-type` section, so it was not built for lthost: build it with a guest SDK, or with bindings of \
-         `lthost:udf`",
+         `component-type` section, so it was not built for lthost: a source file ends with \
+         `LTH_UDF(..)` in C, and has `export_udf!(..)` in Rust",
     );
 }
 

@@ -209,4 +209,15 @@ fn check_errors(error: impl Fn(&str) -> String) {
     );
     assert!(broken.ends_with(&lines), "{broken}");
     assert!(error("import").contains("ImportError: `fractions` can be imported only at the top of the file"));
+    assert!(error("numpy").contains("ModuleNotFoundError: there is no module `numpy` in Python's standard library"));
+    let line = line("out[\"total\"][0] = 1.5");
+    let misfit = format!(
+        "TypeError: memoryview: invalid type for format 'q' (a buffer of int64, like `total`, `longest`, takes whole \
+         numbers: round what is stored, or declare it as `f64`)\n    at Everything.process (everything.py:{line})"
+    );
+    let real = error("real");
+    assert!(real.ends_with(&misfit), "{real}");
+    assert!(
+        error("large").contains("(a buffer of int64, like `total`, `longest`, takes no number as small or as large")
+    );
 }

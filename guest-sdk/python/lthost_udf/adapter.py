@@ -9,14 +9,18 @@ from .convert import to_buffer, to_case, to_meta, to_parameter, to_params, to_pr
 from .data import Buffers, Output, Partial, Tile
 from .dtype import Dtype
 from .guard import guarded, settle
+from .mapped import export_map
 from .udf import Error, Udf
 
 GRANULARITIES = ["tile", "frame", "partition"]
 
 
-def plugin(module_name):
-    """What componentize-py exports of the UDF in a module: a class with `describe`, and the contract's resource."""
+def plugin(module_name, function=None):
+    """What componentize-py exports of the UDF in a module: a class with `describe`, and the contract's resource. The UDF
+    may be a function of a frame that the module does not export itself."""
     module = __import__(module_name)
+    if function:
+        export_map(getattr(module, function))
     udf = find(module)
     described = manifest(udf, module)
 

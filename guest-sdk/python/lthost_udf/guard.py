@@ -2,6 +2,8 @@
 
 import builtins
 import io
+import os
+import re
 import sys
 import time
 import warnings
@@ -17,6 +19,8 @@ from .udf import Error
 
 SDK = __file__.rpartition("/")[0]
 FOLDER = SDK.rpartition("/")[0]
+# What can be imported while the plugin is built.
+AT_HAND = {name.removesuffix(".py") for name in os.listdir(FOLDER)} | sys.stdlib_module_names
 MAX_LINES = 8
 CLOCK = ["monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep", "time", "time_ns"]
 
@@ -29,7 +33,7 @@ def settle():
     sys.stdout, sys.stderr = Log("info"), Log("warn")
     warnings.showwarning = lambda message, *_: authors.log(message, "warn")
     # Builtin and frozen modules need no file.
-    sys.meta_path[:] = [finder for finder in sys.meta_path if finder.__name__ != "PathFinder"] + [TooLate]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder.__name__ != "PathFinder"]
     builtins.open = io.open = missing("files: let data be a parameter, an array")
     for name in CLOCK:
         setattr(time, name, missing("clock: `lthost run --profile` tells where the time goes"))
@@ -61,12 +65,24 @@ class Log:
         pass
 
 
-class TooLate:
-    """Finds no module."""
+class NotFound:
+    """Is asked for a module that nobody else finds, and says why."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        raise ImportError(f"`{name}` can be imported only at the top of the file, which runs when the plugin is built")
+        if name.partition(".")[0] not in AT_HAND:
+            raise ModuleNotFoundError(
+                f"there is no module `{name}` in Python's standard library, and a plugin has nothing else but `.py` files "
+                "beside its own: no numpy either. `sum(row)`, `max(row)` and `math.sumprod` are fast; for more there is Rust "
+                "or C",
+                name=name,
+            )
+        # A part of what Python looks for and does without is missing while the plugin is built, too.
+        if isinstance(sys.stdout, Log):
+            raise ImportError(f"`{name}` can be imported only at the top of the file, which runs when the plugin is built")
+
+
+sys.meta_path.append(NotFound)
 
 
 def guarded(function):
@@ -77,19 +93,35 @@ def guarded(function):
         try:
             return function(*args)
         except BaseException as error:
-            raise Err(failure(error)) from None
+            raise Err(failure(error, getattr(args[0], "declared", []))) from None
 
     return call
 
 
-def failure(error):
+def failure(error, declared):
     """What an exception says, and what led to it."""
     causes, cause = [], error.__cause__
     while cause is not None and len(causes) < MAX_LINES:
         causes.append(say(cause))
         cause = cause.__cause__
     lines = [] if isinstance(error, Error) else own_lines(error.__traceback__)
-    return wit.Error("\n".join([say(error), *lines]), causes)
+    return wit.Error("\n".join([say(error) + misfit(error, declared), *lines]), causes)
+
+
+def misfit(error, declared):
+    """Which buffers do not take a number, where an exception says so and knows just the letter of their dtype."""
+    found = re.fullmatch(r"memoryview: invalid (type|value) for format '(.)'", str(error))
+    buffers = [buffer for buffer in declared if found and buffer.dtype.format == found[2]]
+    if not buffers:
+        return ""
+    names, dtype = ", ".join(f"`{buffer.name}`" for buffer in buffers), buffers[0].dtype
+    if found[1] == "value":
+        takes = "no number as small or as large as this"
+    elif dtype.is_float or dtype.is_complex:
+        takes = "real numbers"
+    else:
+        takes = "whole numbers: round what is stored, or declare it as `f64`"
+    return f" (a buffer of {dtype}, like {names}, takes {takes})"
 
 
 def say(error):

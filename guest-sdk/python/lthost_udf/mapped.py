@@ -34,7 +34,7 @@ def export_map(function, summary=None):
     signature = inspect.signature(function, eval_str=True)
     text, docs = documentation(function)
     arguments = list(signature.parameters.values())[1:]
-    parameters = [parameter(argument, docs.get(argument.name, "")) for argument in arguments]
+    parameters = [parameter(function, argument, docs.get(argument.name, "")) for argument in arguments]
     monitor = Parameter.flag("monitor", default=False, doc="give the result of the last frame once more, as `monitor`")
     members = {
         "__doc__": summary or text,
@@ -125,7 +125,7 @@ def flat(result):
     return [result], ()
 
 
-def parameter(argument, doc):
+def parameter(function, argument, doc):
     """The parameter that an argument of a function makes."""
     kind = argument.annotation
     is_required = argument.default is argument.empty
@@ -136,7 +136,9 @@ def parameter(argument, doc):
     kinds = [option for option in options if option is not NoneType]
     if len(kinds) != 1 or kinds[0] not in DECLARE:
         known = ", ".join(kind.__name__ for kind in DECLARE)
-        raise TypeError(f"argument `{argument.name}` needs one type, like `{argument.name}: float`, out of {known}")
+        raise TypeError(
+            f"argument `{argument.name}` of `{function.__name__}` needs one type, like `{argument.name}: float`, out of {known}"
+        )
     is_required = is_required and NoneType not in options
     return DECLARE[kinds[0]](argument.name, default=default, required=is_required, doc=doc)
 

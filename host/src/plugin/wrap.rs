@@ -42,7 +42,7 @@ pub(super) fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> 
                 return Err(refuse(
                     origin,
                     "it is a core module that exports no functions of `lthost:udf` and has no `component-type` section, \
-                     so it was not built for lthost: build it with a guest SDK, or with bindings of `lthost:udf`"
+                     so it was not built for lthost: a source file ends with `LTH_UDF(..)` in C, and has `export_udf!(..)` in Rust"
                         .to_owned(),
                 ));
             }

@@ -31,7 +31,7 @@ fn every_name_of_the_peers_interface_has_its_counterpart() {
 #[test]
 fn messages_are_those_of_the_program() {
     let mut sources = Vec::new();
-    for folder in ["host/src", "guest-sdk/src"] {
+    for folder in ["host/src", "guest-sdk"] {
         read_all(&root().join(folder), &mut sources);
     }
     let page = Page::read("error-messages-explained");
@@ -59,7 +59,35 @@ fn has(text: &str, message: &str) -> bool {
     })
 }
 
-/// Rust sources below `dir`, with strings that go on in the next line as one.
+#[test]
+fn every_name_in_c_and_python_is_one_of_the_sdk() {
+    let text = |folder: &str| {
+        let mut sources = Vec::new();
+        read_all(&root().join(folder), &mut sources);
+        sources.concat()
+    };
+    let sdks = ["guest-sdk/src", "guest-sdk/c", "guest-sdk/python/lthost_udf"].map(text);
+    let page = Page::read("names-in-c-and-python");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut n_names = 0;
+    for row in page.text.lines().filter(|line| line.starts_with("| ") && *line != "| Rust | C | Python |") {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), sdks.len(), "{row}");
+        for (cell, sdk) in cells.iter().zip(&sdks) {
+            let codes = cell.split('`').skip(1).step_by(2);
+            for name in codes.flat_map(|code| code.split(|c| !is_word(c))).filter(|name| !name.is_empty()) {
+                n_names += 1;
+                let is_whole = |(at, found): (usize, &str)| {
+                    !sdk[..at].ends_with(is_word) && !sdk[at + found.len()..].starts_with(is_word)
+                };
+                assert!(sdk.match_indices(name).any(is_whole), "no SDK has `{name}`: {row}");
+            }
+        }
+    }
+    assert!(n_names > 300, "only {n_names} names");
+}
+
+/// Sources below `dir`, with strings that go on in the next line as one.
 fn read_all(dir: &Path, sources: &mut Vec<String>) {
     for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {

@@ -46,9 +46,14 @@ fn of_process(process: &Cost, profile: &Profile, has_simd: Option<bool>) -> Stri
             1e6 * per_call
         );
     }
+    if profile.lines.iter().any(|line| line.function.starts_with("_Py")) {
+        return "`process` is run by Python's interpreter: do with one call what concerns a whole row (`sum`, `max`, \
+             `math.sumprod`), or move to Rust or C, which are a hundred times as fast"
+            .to_owned();
+    }
     if has_simd == Some(false) {
         return "`process` computes one number at a time, there is no SIMD instruction in the plugin: build it with \
-             `-C target-feature=+simd128`, as scripts/guest-cargo does, and see the kernels of the SDK"
+             `lthost build`, or with `-C target-feature=+simd128` (Rust) or `-msimd128` (C), and see the kernels of the SDK"
             .to_owned();
     }
     // A few ticks of the clock say nothing.

@@ -20,6 +20,7 @@ use crate::{
     dataset_args::{DatasetArgs, key_value},
     find,
     limit_args::{LimitArgs, bytes},
+    logs::LogArgs,
     profile::ProfileArgs,
     terminal,
 };
@@ -80,6 +81,8 @@ pub(crate) struct RunningArgs {
     /// Make results the same bits on any machine, at some cost in speed
     #[arg(long)]
     pub(crate) deterministic: bool,
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
     #[command(flatten)]
     limits: LimitArgs,
     /// Size of all buffers of one plugin [default: 8G]

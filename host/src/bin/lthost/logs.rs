@@ -4,19 +4,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lthost::plugin::{LogLevel, LogLine, Logger};
 
-use crate::terminal;
+use crate::{Usage, terminal};
 
 /// Messages of plugins that are held back until it is known whether they are part of an error.
 pub(crate) type HeldBack = Arc<Mutex<Vec<LogLine>>>;
 
+/// What plugins log is shown from here on.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct LogArgs {
+    /// Show what plugins log, down to this: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", value_parser = level, default_value = "info")]
+    log: LogLevel,
+}
+
+fn level(text: &str) -> Result<LogLevel, Usage> {
+    match text {
+        "error" => Ok(LogLevel::Error),
+        "warn" => Ok(LogLevel::Warn),
+        "info" => Ok(LogLevel::Info),
+        "debug" => Ok(LogLevel::Debug),
+        _ => Err(Usage(format!("`{text}` is none of error, warn, info, debug"))),
+    }
+}
+
 /// Prints what plugins log, but for errors: a panic's message is shown with the error that follows it.
-pub(crate) fn logger() -> (Logger, HeldBack) {
+pub(crate) fn logger(LogArgs { log }: LogArgs) -> (Logger, HeldBack) {
     let held_back = HeldBack::default();
     let keep = held_back.clone();
     let logger: Logger = Arc::new(move |line: LogLine| {
         if line.level == LogLevel::Error {
             keep.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        } else {
+        } else if line.level <= log {
             print_log(&line);
         }
     });

@@ -16,7 +16,8 @@ use crate::{
     Usage, find,
     job_args::{GivenArray, split_label},
     limit_args::LimitArgs,
-    logs, outcome,
+    logs::{self, LogArgs},
+    outcome,
 };
 
 /// Merge the partials of all partitions of a run, which `lthost partial` made
@@ -46,6 +47,8 @@ pub(crate) struct Opts {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    logs: LogArgs,
+    #[command(flatten)]
     limits: LimitArgs,
 }
 
@@ -63,7 +66,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let plugins =
         plugins.iter().map(|place| find::find(place)?.load(&engine, &limits)).collect::<Result<Vec<_>, _>>()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &opts.partials)).transpose()?;
-    let (logger, held_back) = logs::logger();
+    let (logger, held_back) = logs::logger(opts.logs);
     let merged = merge(&partials, &plugins, &limits, &Observer { logger, ..Observer::default() });
     let merged = merged.map_err(anyhow::Error::from);
     logs::print_held_back(&held_back, merged.as_ref().err());

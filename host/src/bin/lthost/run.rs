@@ -93,7 +93,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
     let watch = Watch::default();
-    let (logger, held_back) = logs::logger();
+    let (logger, held_back) = logs::logger(opts.job.running.logs);
     let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
     let pool = opts.job.running.workers.map_or_else(Pool::with_all_cores, |n_workers| Pool::new(n_workers.into()))?;
     let running = pool.start(&dataset, &specs, &config, observer);

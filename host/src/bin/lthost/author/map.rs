@@ -10,13 +10,13 @@ use anyhow::Context;
 use lthost::plugin::{Limits, componentize};
 use sha2::{Digest, Sha256};
 
-use super::{function, sdk, toolchain::ToolchainArgs};
+use super::{function, project::with_extension, sdk, toolchain::ToolchainArgs};
 use crate::{Usage, cache};
 
 /// Run a function of a frame over a data set: a single source file, nothing else
 ///
-/// The file has a function whose first argument is a frame; further arguments are parameters, which -p sets. Its result for
-/// each frame is in the buffer `result`. In Rust the SDK's prelude is there:
+/// The file has a function whose first argument is a frame; in Rust and Python further arguments are parameters, which -p
+/// sets. Its result for each frame is in the buffer `result`. In Rust the SDK's prelude is there:
 ///
 ///   fn row_sums(frame: Frame<f32>) -> Vec<f32> {
 ///       frame.rows().map(|row| row.iter().sum()).collect()
@@ -38,7 +38,7 @@ pub(crate) struct Opts {
     /// The source file
     #[arg(value_name = "FILE.rs|FILE.c|FILE.py")]
     file: PathBuf,
-    /// The function, where the file has several and none of them has the file's name
+    /// The function, where the file has several of a frame and none of them has the file's name
     #[arg(long = "fn", value_name = "NAME")]
     function: Option<String>,
     #[command(flatten)]
@@ -92,20 +92,10 @@ impl Opts {
         let built = cache::folder()?.join(format!("map-{}", sdk::hash()));
         fs::create_dir_all(&built).with_context(|| format!("can't make `{}`", built.display()))?;
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let wasm = built.join(format!("{stem}-{}.wasm", self.key(&source)));
+        let wasm = built.join(format!("{stem}-{}.wasm", self.key(&source, lang)?));
         if !wasm.is_file() {
             let source = str::from_utf8(&source).with_context(|| format!("`{}` is no text", self.file.display()))?;
-            let export = match lang {
-                Lang::Rust => function::export(source, &stem, self.function.as_deref()),
-                Lang::C => function::export_c(source, &stem, self.function.as_deref()),
-                Lang::Python => function::export_python(source, &stem, self.function.as_deref()),
-            };
-            let export = export.map_err(|Usage(error)| Usage(format!("`{}`: {error}", self.file.display())))?;
-            let module = match lang {
-                Lang::Rust => self.build_rust(&built, source, &export)?,
-                Lang::C => self.build_c(&export)?,
-                Lang::Python => self.build_python(source, &export)?,
-            };
+            let module = self.build(lang, source, &stem, &built)?;
             let component = componentize(&self.file.display().to_string(), &module, &Limits::default())?;
             cache::write(&wasm, &component)?;
         }
@@ -113,17 +103,45 @@ impl Opts {
     }
 
     /// Of all that the plugin depends on. The file's path is part of messages in it.
-    fn key(&self, source: &[u8]) -> String {
+    fn key(&self, source: &[u8], lang: Lang) -> anyhow::Result<String> {
         let mut digest = Sha256::new();
-        for part in [
-            source,
-            self.file.file_name().unwrap_or_default().as_encoded_bytes(),
-            self.function.as_deref().unwrap_or_default().as_bytes(),
-        ] {
+        let mut add = |part: &[u8]| {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
+        };
+        add(source);
+        add(self.file.file_name().unwrap_or_default().as_encoded_bytes());
+        add(self.function.as_deref().unwrap_or_default().as_bytes());
+        let beside = match lang {
+            Lang::Rust => None,
+            Lang::C => Some("h"),
+            Lang::Python => Some("py"),
+        };
+        let dir = folder_of(&self.file);
+        for name in beside.map(|extension| with_extension(dir, extension)).transpose()?.into_iter().flatten() {
+            let file = dir.join(&name);
+            add(name.as_os_str().as_encoded_bytes());
+            add(&fs::read(&file).with_context(|| format!("can't read `{}`", file.display()))?);
         }
-        cache::short(&digest.finalize())
+        Ok(cache::short(&digest.finalize()))
+    }
+
+    fn build(&self, lang: Lang, source: &str, stem: &str, built: &Path) -> anyhow::Result<Vec<u8>> {
+        let function = self.function.as_deref();
+        let unclear = |Usage(error)| Usage(format!("`{}`: {error}", self.file.display()));
+        match lang {
+            Lang::Rust => {
+                self.build_rust(built, source, &function::rust::export(source, stem, function).map_err(unclear)?)
+            }
+            Lang::C => self.build_c(&function::c::export(source, stem, function).map_err(unclear)?),
+            Lang::Python => {
+                let function = function::python::chosen(source, stem, function).map_err(unclear)?;
+                let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
+                let component = scratch.path().join("map.wasm");
+                self.toolchain.python(&self.file, function.as_deref(), &component)?;
+                fs::read(&component).context("componentize-py left no component")
+            }
+        }
     }
 
     /// Builds the file as part of a crate that all such files share, so that the SDK is compiled once.
@@ -153,20 +171,12 @@ impl Opts {
     /// A copy of a file that begins with what stands only at the very beginning of a crate, like `//!`: there that is a plain
     /// comment. Lines keep their numbers.
     fn without_inner_attributes(&self, source: &str, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
-        let Some(source) = function::without_inner_attributes(source) else { return Ok(None) };
-        let copy = folder.join("src").join(self.file.file_name().unwrap_or_default());
-        fs::write(&copy, source).with_context(|| format!("can't write `{}`", copy.display()))?;
+        let Some(source) = function::rust::without_inner_attributes(source) else { return Ok(None) };
+        let folder = folder.join("source");
+        let copy = folder.join(self.file.file_name().unwrap_or_default());
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(&copy, source));
+        written.with_context(|| format!("can't write `{}`", copy.display()))?;
         Ok(Some(copy))
-    }
-
-    /// Builds a copy of the file, with what it lacks at the end, where it changes no line's number.
-    fn build_python(&self, source: &str, export: &str) -> anyhow::Result<Vec<u8>> {
-        let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
-        let file = scratch.path().join(self.file.file_name().unwrap_or_default());
-        fs::write(&file, format!("{source}\n{export}"))?;
-        let component = scratch.path().join("map.wasm");
-        self.toolchain.python(&file, &component)?;
-        fs::read(&component).context("componentize-py left no component")
     }
 
     fn build_c(&self, export: &str) -> anyhow::Result<Vec<u8>> {
@@ -175,11 +185,15 @@ impl Opts {
         let (main, module) = (scratch.path().join("map.c"), scratch.path().join("map.wasm"));
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         fs::write(&main, format!("#include \"lthost_udf.h\"\n#include {name:?}\n{export}"))?;
-        let dir = file.parent().unwrap_or(Path::new("/"));
+        let dir = folder_of(&file);
         // Found from its own folder, so that its name alone stands in messages.
         self.toolchain.cc(dir, &[main, "-iquote".into(), ".".into()], None, &module)?;
         fs::read(&module).context("clang left no module")
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn manifest(sdk: &Path) -> String {

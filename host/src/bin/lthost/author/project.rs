@@ -118,7 +118,7 @@ impl Project {
             Self::Python { dir, source, .. } => {
                 let scratch = tempfile::tempdir().context("there is no place for temporary files")?;
                 let component = scratch.path().join("plugin.wasm");
-                toolchain.python(&dir.join(source), &component)?;
+                toolchain.python(&dir.join(source), None, &component)?;
                 fs::read(&component).context("componentize-py left no component")
             }
         }
@@ -141,9 +141,10 @@ impl Project {
 }
 
 /// Names of the files of a folder with an extension, in order.
-fn with_extension(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn with_extension(dir: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(dir).with_context(|| format!("can't read the folder `{}`", dir.display()))?;
-    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    let mut names: Vec<PathBuf> = files.map(|entry| PathBuf::from(entry.file_name())).collect();
     names.retain(|name| name.extension().is_some_and(|found| found == extension));
     names.sort();
     Ok(names)

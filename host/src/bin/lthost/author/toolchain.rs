@@ -51,10 +51,13 @@ impl ToolchainArgs {
         self.run(command)
     }
 
-    /// Makes a component of a Python file.
-    pub(super) fn python(self, source: &Path, component: &Path) -> anyhow::Result<()> {
+    /// Makes a component of a Python file, with what it imports of its folder; of the function of a frame in it, if one is named.
+    pub(super) fn python(self, source: &Path, function: Option<&str>, component: &Path) -> anyhow::Result<()> {
         let mut command = self.script("guest-py")?;
         command.arg(source).arg("-o").arg(component).env("LTHOST_SDK", sdk::unpacked()?);
+        if let Some(function) = function {
+            command.args(["--function", function]);
+        }
         self.run(command)
     }
 

@@ -1,4 +1,4 @@
-//! The function in a file that is to be run over all frames.
+//! In a Rust file.
 
 use quote::ToTokens;
 use syn::spanned::Spanned;
@@ -10,7 +10,7 @@ use crate::Usage;
 /// # Errors
 ///
 /// If it is not plain which function is meant. A file that is no Rust needs nothing either: the compiler says what is wrong.
-pub(super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
+pub(in super::super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
     let Ok(file) = syn::parse_file(source) else { return Ok(String::new()) };
     let exports = |item: &syn::Item| match item {
         syn::Item::Macro(item) => item.mac.path.is_ident("export_map") || item.mac.path.is_ident("export_udf"),
@@ -46,7 +46,7 @@ pub(super) fn export(source: &str, file_stem: &str, wanted: Option<&str>) -> Res
 }
 
 /// The file with its inner attributes and doc comments made plain comments; none if it has none.
-pub(super) fn without_inner_attributes(source: &str) -> Option<String> {
+pub(in super::super) fn without_inner_attributes(source: &str) -> Option<String> {
     let file = syn::parse_file(source).ok()?;
     if file.attrs.is_empty() {
         return None;
@@ -60,58 +60,6 @@ pub(super) fn without_inner_attributes(source: &str) -> Option<String> {
         }
     }
     Some(lines.join("\n") + "\n")
-}
-
-/// What has to be added to a C file so that it is a plugin; nothing if it exports one itself.
-///
-/// # Errors
-///
-/// If there is no function of the file's or the wanted name.
-pub(super) fn export_c(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
-    if ["LTH_UDF(", "LTH_MAP(", "LTH_MAP_MANY("].iter().any(|export| source.contains(export)) {
-        return Ok(String::new());
-    }
-    let name = wanted.map_or_else(|| file_stem.replace('-', "_"), str::to_owned);
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    // What stands before the name where it is followed by its arguments: the type of the result.
-    let before = source.match_indices(&name).find_map(|(at, _)| {
-        let (before, after) = (&source[..at], &source[at + name.len()..]);
-        let is_whole = !before.ends_with(is_part) && after.trim_start().starts_with('(');
-        is_whole.then(|| before.trim_end().rsplit(|c: char| !is_part(c)).next().unwrap_or_default())
-    });
-    match before {
-        Some("void") => Ok(format!("LTH_MAP_MANY({name}, \"{name}\");\n")),
-        Some(_) => Ok(format!("LTH_MAP({name}, \"{name}\");\n")),
-        None => Err(Usage(format!(
-            "there is no function `double {name}(const float *frame, size_t n_rows, size_t n_columns)`; --fn names another"
-        ))),
-    }
-}
-
-/// What has to be added to a Python file so that it is a plugin; nothing if it exports one itself.
-///
-/// # Errors
-///
-/// If it is not plain which function is meant.
-pub(super) fn export_python(source: &str, file_stem: &str, wanted: Option<&str>) -> Result<String, Usage> {
-    if source.contains("export_map") || source.contains("(Udf)") {
-        return Ok(String::new());
-    }
-    let function = |line: &str| Some(line.strip_prefix("def ")?.split_once('(')?.0.trim().to_owned());
-    let functions: Vec<String> = source.lines().filter_map(function).collect();
-    let stem = file_stem.replace('-', "_");
-    let is_there = |name: &str| functions.iter().any(|function| function == name);
-    let name = match (wanted, &functions[..]) {
-        (Some(name), _) if is_there(name) => name,
-        (Some(name), _) => return Err(Usage(format!("there is no function `{name}(frame)`"))),
-        (None, [only]) => only,
-        (None, _) if is_there(&stem) => &stem,
-        (None, []) => return Err(Usage("there is no function of a frame, like `def f(frame):`".to_owned())),
-        (None, several) => {
-            return Err(Usage(format!("which function is to be run? Choose with --fn out of {}", several.join(", "))));
-        }
-    };
-    Ok(format!("\nimport lthost_udf\nlthost_udf.export_map({name})\n"))
 }
 
 /// Whether the first argument is a `Frame`.
@@ -247,28 +195,6 @@ mod tests {
         assert_eq!(error, "which function is to be run? Choose with --fn out of a, b");
         assert!(export(source, "x", Some("a")).unwrap().contains("(a (frame)"));
         assert!(exported("fn main() {}").unwrap_err().contains("no function of a frame"));
-    }
-
-    #[test]
-    fn in_c_it_is_the_function_of_the_files_name() {
-        let exported = |source: &str| export_c(source, "row-sums", None).map_err(|error| error.to_string());
-        let scalar = "// row_sums\ndouble row_sums (const float *frame, size_t n_rows, size_t n_columns) {}";
-        assert_eq!(exported(scalar).unwrap(), "LTH_MAP(row_sums, \"row_sums\");\n");
-        let many =
-            "size_t row_sums_size(size_t y, size_t x);\nvoid row_sums(const float *f, size_t y, size_t x, double *r);";
-        assert_eq!(exported(many).unwrap(), "LTH_MAP_MANY(row_sums, \"row_sums\");\n");
-        assert_eq!(exported("LTH_UDF(.name = \"x\");").unwrap(), "");
-        assert!(exported("double row_sums_(int x);").unwrap_err().contains("no function `double row_sums("));
-    }
-
-    #[test]
-    fn in_python_it_is_the_only_function_or_that_of_the_files_name() {
-        let exported = |source: &str| export_python(source, "row-sums", None).map_err(|error| error.to_string());
-        let expected = "\nimport lthost_udf\nlthost_udf.export_map(f)\n";
-        assert_eq!(exported("def f(frame, level: float = 0):\n    def g(x):\n        pass\n").unwrap(), expected);
-        assert!(exported("def a(frame): 0\ndef row_sums(frame): 0\n").unwrap().contains("export_map(row_sums)"));
-        assert!(exported("def a(frame): 0\ndef b(frame): 0\n").unwrap_err().ends_with("out of a, b"));
-        assert_eq!(exported("@export_map\ndef a(frame): 0\n").unwrap(), "");
     }
 
     #[test]
