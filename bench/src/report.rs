@@ -97,8 +97,8 @@ impl Report {
 
     fn about_times(&self) -> String {
         format!(
-            "Milliseconds, the median of {} and in brackets the best. The whole process starts, compiles its plugin, runs, \
-             and writes its results to a new folder.",
+            "Milliseconds, the median of {} and in brackets the best. The whole process starts, gets its plugin, runs, \
+             and writes its results to a new folder. The first time it compiles the plugin; later that is kept.",
             self.n_short_rounds
         )
     }

@@ -168,18 +168,26 @@ pub(crate) fn times(
     if plan.wants("process") {
         say("whole process");
         let folder = tempfile::tempdir()?;
-        let mut n_runs = 0;
-        let whole_run = || {
-            n_runs += 1;
-            let mut command = Command::new(program);
-            command.args(["run", "--quiet", "--plugin", "sum", "--dataset"]).arg(tiny.path());
-            finish(command.arg("-o").arg(folder.path().join(n_runs.to_string())))
+        let whole_run = |name: &'static str, options: &'static [&'static str]| {
+            let (folder, mut n_runs) = (folder.path(), 0);
+            let run = move || {
+                n_runs += 1;
+                let mut command = Command::new(program);
+                // A cache of its own, so that it is known what is in it.
+                command.env("LTHOST_CACHE", folder.join("cache")).env("XDG_STATE_HOME", folder.join("state"));
+                command.args(["run", "--quiet", "--plugin", "sum", "--dataset"]).arg(tiny.path()).args(options);
+                finish(command.arg("-o").arg(folder.join(format!("{name}-{n_runs}"))))
+            };
+            Box::new(run) as Contender<'_>
         };
         let nothing = || finish(&mut Command::new("true"));
-        let [lthost, nothing] = rounds(plan.n_short_rounds, [Box::new(whole_run) as Contender<'_>, Box::new(nothing)])?;
-        let what =
-            format!("whole process: sum of {} frames of {}x{}", tiny.nav[0] * tiny.nav[1], tiny.sig[0], tiny.sig[1]);
-        times.push(vec![what, table::time(&lthost), "`true`".to_owned(), table::time(&nothing)]);
+        let contenders = [whole_run("first", &["--no-cache"]), whole_run("later", &[]), Box::new(nothing)];
+        let [first, later, nothing] = rounds(plan.n_short_rounds, contenders)?;
+        let frames = format!("{} frames of {}x{}", tiny.nav[0] * tiny.nav[1], tiny.sig[0], tiny.sig[1]);
+        for (which, lthost) in [("the first time", first), ("later", later)] {
+            let what = format!("whole process, {which}: sum of {frames}");
+            times.push(vec![what, table::time(&lthost), "`true`".to_owned(), table::time(&nothing)]);
+        }
     }
     Ok(times)
 }
