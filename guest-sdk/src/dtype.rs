@@ -67,19 +67,10 @@ impl Dtype {
     ];
 
     /// All dtypes but the complex ones.
-    pub const REAL: [Self; 11] = [
-        Self::Bool,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::F32,
-        Self::F64,
-    ];
+    pub const REAL: [Self; 11] = {
+        let [real @ .., Self::C64, Self::C128] = Self::ALL else { unreachable!() };
+        real
+    };
 
     /// The name as users write it and numpy has it: `uint16`, `float32`, `complex64`.
     pub fn name(self) -> &'static str {

@@ -266,11 +266,12 @@ fn check_range(parameter: &Parameter, value: &Value) -> Result<(), String> {
         Value::Integer(whole) => check_limits(parameter, whole, *whole as f64),
         Value::Number(real) => check_limits(parameter, real, *real),
         Value::Array(array) if parameter.minimum.or(parameter.maximum).is_some() => {
-            let mut elements = (0..array.data.len() / array.dtype.size()).map(|idx| (idx, number(array, idx)));
-            elements.try_for_each(|(idx, (text, real))| match real {
-                Some(real) => check_limits(parameter, &text, real)
-                    .map_err(|reason| format!("element {:?}: {reason}", unravel(idx, &array.shape))),
-                None => Err("complex numbers have no order, and some within limits are expected".to_owned()),
+            let numbers = array.to_f64s();
+            let numbers =
+                numbers.ok_or("complex numbers have no order, and some within limits are expected".to_owned())?;
+            numbers.iter().enumerate().try_for_each(|(idx, real)| {
+                check_limits(parameter, real, *real)
+                    .map_err(|reason| format!("element {:?}: {reason}", unravel(idx, &array.shape)))
             })
         }
         Value::Text(text) if !parameter.choices.is_empty() && !parameter.choices.contains(text) => {
@@ -379,7 +380,7 @@ fn as_one_of(array: Array, dtypes: &[Dtype]) -> Result<Array, String> {
     }
     let idx = lost.unwrap_or(0);
     let (given, dtypes) = (array.dtype, dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(" or "));
-    let (element, place) = (number(&array, idx).0, unravel(idx, &array.shape));
+    let (element, place) = (number(&array, idx), unravel(idx, &array.shape));
     Err(format!("an array of {given} can't become {dtypes} without loss: element {place:?} is {element}"))
 }
 

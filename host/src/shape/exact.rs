@@ -43,13 +43,11 @@ pub(crate) fn exactly(array: &Array, dtype: Dtype) -> Result<Array, usize> {
     lost.map_or(Ok(converted), Err)
 }
 
-/// An element, to be read; and as a real number, if it is one.
-pub(crate) fn number(array: &Array, idx: usize) -> (String, Option<f64>) {
-    #[expect(clippy::cast_precision_loss, reason = "compared with limits given as f64")]
+/// An element, to be read.
+pub(crate) fn number(array: &Array, idx: usize) -> String {
     match values(array, idx) {
-        [re, im] if array.dtype.kind() == DtypeKind::Complex => (format!("{re}+{im}j"), None),
-        [re @ Value::Whole(whole), _] => (re.to_string(), Some(whole as f64)),
-        [re @ Value::Real(real), _] => (re.to_string(), Some(real)),
+        [re, im] if array.dtype.kind() == DtypeKind::Complex => format!("{re}+{im}j"),
+        [re, _] => re.to_string(),
     }
 }
 

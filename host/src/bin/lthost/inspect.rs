@@ -2,7 +2,6 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use anyhow::Context;
 use lthost::{
     buffer::{Declaration, Kind, Usage},
     plugin::{Capabilities, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, PluginError, Value},
@@ -14,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     dataset_args::{Extents, dtype, extents, key_value},
     find,
-    job_args::argument,
+    job_args::arguments,
     limit_args::LimitArgs,
     outcome::record_value,
 };
@@ -58,12 +57,10 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let limits = opts.limits.limits()?;
     let location = find::find(&opts.plugin)?;
     let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
-    let given = opts.param.iter().map(|(key, value)| {
-        let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
-        Ok((key.clone(), value))
-    });
-    let spec = UdfSpec { label: None, plugin, arguments: given.collect::<anyhow::Result<_>>()? };
-    let card = Card::new(&spec, Assumed::new(opts)?, &limits)?;
+    let spec = UdfSpec { label: None, plugin, arguments: arguments(&opts.param)? };
+    let dtype = opts.dtype.map(|(dtype, _)| dtype);
+    let assumed = Assumed::new(opts.nav_shape.as_ref(), opts.sig_shape.as_ref(), dtype)?;
+    let card = Card::new(&spec, assumed, &limits)?;
     // Whoever asks for certain data or parameters wants to know of these alone.
     let is_asked =
         !opts.param.is_empty() || opts.nav_shape.is_some() || opts.sig_shape.is_some() || opts.dtype.is_some();
@@ -84,16 +81,13 @@ struct Assumed {
 }
 
 impl Assumed {
-    fn new(opts: &Opts) -> anyhow::Result<Self> {
-        let shape = |extents: &Option<Extents>, usual: [u64; 2]| match extents {
+    /// The usual ones, but for what is given.
+    fn new(nav: Option<&Extents>, sig: Option<&Extents>, dtype: Option<Dtype>) -> anyhow::Result<Self> {
+        let shape = |extents: Option<&Extents>, usual: [u64; 2]| match extents {
             Some(Extents(extents)) => Shape::new(extents.as_slice()),
             None => Shape::new(usual.as_slice()),
         };
-        Ok(Self {
-            nav: shape(&opts.nav_shape, [64, 64])?,
-            sig: shape(&opts.sig_shape, [128, 128])?,
-            dtype: opts.dtype.map_or(Dtype::U16, |(dtype, _)| dtype),
-        })
+        Ok(Self { nav: shape(nav, [64, 64])?, sig: shape(sig, [128, 128])?, dtype: dtype.unwrap_or(Dtype::U16) })
     }
 }
 
@@ -109,12 +103,8 @@ pub(crate) struct Card {
 impl Card {
     /// Of a plugin with its default parameters.
     pub(crate) fn of(plugin: &Plugin, limits: &Limits) -> anyhow::Result<Self> {
-        let usual = Assumed {
-            nav: Shape::new([64, 64].as_slice())?,
-            sig: Shape::new([128, 128].as_slice())?,
-            dtype: Dtype::U16,
-        };
-        Self::new(&UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() }, usual, limits)
+        let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() };
+        Self::new(&spec, Assumed::new(None, None, None)?, limits)
     }
 
     fn new(spec: &UdfSpec, assumed: Assumed, limits: &Limits) -> anyhow::Result<Self> {

@@ -223,6 +223,15 @@ pub(crate) fn argument(value: &str) -> anyhow::Result<Argument> {
     Ok(Argument::Json(serde_json::from_str(value).unwrap_or_else(|_| word())))
 }
 
+/// What was given for each parameter.
+pub(crate) fn arguments(given: &[(String, String)]) -> anyhow::Result<Vec<(String, Argument)>> {
+    let read = |(key, value): &(String, String)| {
+        let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
+        Ok((key.clone(), value))
+    };
+    given.iter().map(read).collect()
+}
+
 fn read_array(path: &Path) -> anyhow::Result<Array> {
     let n_bytes = npy::read_header(path)?.data_bytes()?;
     if n_bytes > MAX_ARRAY_BYTES {

@@ -36,7 +36,7 @@ use crate::{
     author::ToolchainArgs,
     dataset_args::{Extents, extents, key_value},
     find::{self, Location},
-    job_args::argument,
+    job_args::arguments,
     limit_args::LimitArgs,
 };
 use case::{Case, Roi, Tiles, of};
@@ -126,11 +126,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     }
     let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
     let manifest = describe(&plugin, &limits)?;
-    let given = opts.param.iter().map(|(key, value)| {
-        let value = argument(value).with_context(|| format!("-p {key}={value}"))?;
-        Ok((key.clone(), value))
-    });
-    let spec = UdfSpec { label: None, plugin, arguments: given.collect::<anyhow::Result<_>>()? };
+    let spec = UdfSpec { label: None, plugin, arguments: arguments(&opts.param)? };
     let words = Words { plugin: &plugin_words, params: &opts.param, limits: &opts.limits };
     let mut test = Test {
         lab: Lab::new(spec, limits, words, interrupted()?)?,
