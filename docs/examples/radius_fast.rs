@@ -7,6 +7,7 @@ export_udf!(Radius);
 struct Radius {
     /// Two masks: ones, and the distance of each pixel from the middle.
     masks: Vec<f32>,
+    preferences: Preferences,
 }
 
 impl Udf for Radius {
@@ -22,11 +23,11 @@ impl Udf for Radius {
         let polar = masks::polar_map([height, width], middle, masks::Ellipse::default());
         let mut masks = vec![1.0; 2 * meta.sig_size()];
         kernels::convert(&polar.distances, &mut masks[meta.sig_size()..]);
-        Ok(Self { masks })
+        Ok(Self { masks, preferences: meta.counts_or(Preferences::exactly(Dtype::F32)) })
     }
 
     fn preferences(&self) -> Preferences {
-        Preferences::exactly(Dtype::F32)
+        self.preferences
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
@@ -37,10 +38,9 @@ impl Udf for Radius {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        let pixels = tile.pixels_as::<f32>()?;
         let stack = kernels::Stack { masks: &self.masks, mask_len: self.masks.len() / 2, start: tile.sig_start() };
-        kernels::add_dots(&mut out.nav("sums", tile)?, pixels, tile.block_len(), stack);
-        Ok(())
+        let mut sums = out.nav("sums", tile)?;
+        each_pixel!(tile.pixels(), f32, |pixels| kernels::add_dots(&mut sums, pixels, tile.block_len(), stack))
     }
 
     fn end(&mut self, out: &mut Partial) -> Result<()> {

@@ -50,6 +50,7 @@ mod complex;
 mod dtype;
 mod element;
 mod numbers;
+mod pixel;
 
 mod csr;
 mod output;
@@ -94,6 +95,7 @@ pub use numbers::Numbers;
 pub use output::Output;
 pub use params::{FromValue, Parameters, Params, Value};
 pub use partial::Partial;
+pub use pixel::Pixel;
 pub use store::Buffers;
 pub use tile::Tile;
 pub use udf::Udf;
@@ -110,7 +112,8 @@ pub mod prelude {
 
     pub use crate::{
         Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, FromValue, Manifest,
-        Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Preferences, Real, Result,
-        Tile, Udf, Value, each_dtype, each_float, each_real, export_map, export_udf, kernels, manifest,
+        Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Pixel, Preferences, Real,
+        Result, Tile, Udf, Value, each_dtype, each_float, each_pixel, each_real, export_map, export_udf, kernels,
+        manifest,
     };
 }

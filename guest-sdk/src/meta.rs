@@ -43,6 +43,15 @@ impl Meta {
         self.sig_shape.iter().product()
     }
 
+    /// `preferences`, but counts of a detector as they are stored, for kernels that take them: see [`Pixel`](crate::Pixel).
+    pub fn counts_or(&self, preferences: Preferences) -> Preferences {
+        let native = Preferences { input: Input::Native, ..preferences };
+        match self.input_dtype(&native) {
+            Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16 => native,
+            _ => preferences,
+        }
+    }
+
     /// The dtype that tiles will have if the UDF asks for `preferences`.
     pub fn input_dtype(&self, preferences: &Preferences) -> Dtype {
         let corrected =

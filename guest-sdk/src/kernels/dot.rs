@@ -1,10 +1,10 @@
 //! Products of frames with masks.
 
 use super::{CHUNK, SEGMENT, sum::reduce};
-use crate::{DtypeKind, Element};
+use crate::{DtypeKind, Element, Pixel};
 
 /// The product of one frame with each of `N` masks, without conjugation. Longer slices are cut to the shortest.
-pub fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+pub fn dot<T: Element, P: Pixel<T>, const N: usize>(frame: &[P], masks: [&[T]; N]) -> [T::Wide; N] {
     let len = masks.iter().fold(frame.len(), |len, mask| len.min(mask.len()));
     let mut totals = [T::Wide::ZERO; N];
     for start in (0..len).step_by(SEGMENT) {
@@ -34,8 +34,8 @@ pub struct Stack<'a, T> {
 /// # Panics
 ///
 /// Where the block reaches beyond the masks.
-pub fn add_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
-    add_products::<T, Multiplied>(acc, pixels, block_len, stack);
+pub fn add_dots<T: Element, P: Pixel<T>>(acc: &mut [T], pixels: &[P], block_len: usize, stack: Stack<'_, T>) {
+    add_products::<T, P, Multiplied>(acc, pixels, block_len, stack);
 }
 
 /// As [`add_dots`], and as fast, but pixels where a mask is zero do not count, as if they were zero themselves: what is
@@ -44,14 +44,14 @@ pub fn add_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack
 /// # Panics
 ///
 /// Where the block reaches beyond the masks.
-pub fn add_masked_dots<T: Element>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
-    add_products::<T, LeftOut>(acc, pixels, block_len, stack);
+pub fn add_masked_dots<T: Element, P: Pixel<T>>(acc: &mut [T], pixels: &[P], block_len: usize, stack: Stack<'_, T>) {
+    add_products::<T, P, LeftOut>(acc, pixels, block_len, stack);
 }
 
 /// What becomes of pixels where a mask is zero.
 trait Zeros {
     /// The products of a segment.
-    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N];
+    fn dot<T: Element, P: Pixel<T>, const N: usize>(frame: &[P], masks: [&[T]; N]) -> [T::Wide; N];
 }
 
 /// They are multiplied with zero.
@@ -59,7 +59,7 @@ struct Multiplied;
 
 impl Zeros for Multiplied {
     #[inline]
-    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+    fn dot<T: Element, P: Pixel<T>, const N: usize>(frame: &[P], masks: [&[T]; N]) -> [T::Wide; N] {
         dot_segment(frame, masks)
     }
 }
@@ -71,7 +71,7 @@ impl Zeros for LeftOut {
     /// Zero times a finite number is zero, and a product that is not finite makes the sum so, and the sum of sums: only
     /// then is the mask worth a look.
     #[inline]
-    fn dot<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+    fn dot<T: Element, P: Pixel<T>, const N: usize>(frame: &[P], masks: [&[T]; N]) -> [T::Wide; N] {
         let sums = dot_segment(frame, masks);
         let is_integer = T::DTYPE.kind() < DtypeKind::Float;
         if is_integer || is_finite(sums.into_iter().fold(T::Wide::ZERO, T::Wide::plus)) {
@@ -89,16 +89,20 @@ fn is_finite<T: Element>(number: T) -> bool {
 /// Makes those of `sums` again that are not finite.
 #[cold]
 #[inline(never)]
-fn without_zeros<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N], mut sums: [T::Wide; N]) -> [T::Wide; N] {
+fn without_zeros<T: Element, P: Pixel<T>, const N: usize>(
+    frame: &[P],
+    masks: [&[T]; N],
+    mut sums: [T::Wide; N],
+) -> [T::Wide; N] {
     for (n, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| !is_finite(**sum)) {
-        let seen = |(&pixel, &weight): (&T, &T)| if weight == T::ZERO { T::ZERO } else { pixel };
+        let seen = |(&pixel, &weight): (&P, &T)| if weight == T::ZERO { T::ZERO } else { pixel.value() };
         let frame: Vec<T> = frame.iter().zip(masks[n]).map(seen).collect();
         *sum = dot_segment(&frame, masks)[n];
     }
     sums
 }
 
-fn add_products<T: Element, Z: Zeros>(acc: &mut [T], pixels: &[T], block_len: usize, stack: Stack<'_, T>) {
+fn add_products<T: Element, P: Pixel<T>, Z: Zeros>(acc: &mut [T], pixels: &[P], block_len: usize, stack: Stack<'_, T>) {
     let Stack { masks, mask_len, start } = stack;
     let n_masks = masks.len().checked_div(mask_len).unwrap_or(0);
     if n_masks == 0 || block_len == 0 {
@@ -136,17 +140,20 @@ fn add<T: Element, const N: usize>(totals: &mut [T], sums: [T; N]) {
 
 /// With few masks each has more lanes, so that about eight sums are under way, which hides their latency.
 #[inline]
-fn dot_segment<T: Element, const N: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+fn dot_segment<T: Element, P: Pixel<T>, const N: usize>(frame: &[P], masks: [&[T]; N]) -> [T::Wide; N] {
     match (N, size_of::<T>()) {
-        (1, ..=4) => dot_lanes::<T, N, 32>(frame, masks),
-        (1, _) | (2, ..=4) => dot_lanes::<T, N, 16>(frame, masks),
-        (2, _) | (_, ..=4) => dot_lanes::<T, N, 8>(frame, masks),
-        _ => dot_lanes::<T, N, 4>(frame, masks),
+        (1, ..=4) => dot_lanes::<T, P, N, 32>(frame, masks),
+        (1, _) | (2, ..=4) => dot_lanes::<T, P, N, 16>(frame, masks),
+        (2, _) | (_, ..=4) => dot_lanes::<T, P, N, 8>(frame, masks),
+        _ => dot_lanes::<T, P, N, 4>(frame, masks),
     }
 }
 
 #[inline]
-fn dot_lanes<T: Element, const N: usize, const LANES: usize>(frame: &[T], masks: [&[T]; N]) -> [T::Wide; N] {
+fn dot_lanes<T: Element, P: Pixel<T>, const N: usize, const LANES: usize>(
+    frame: &[P],
+    masks: [&[T]; N],
+) -> [T::Wide; N] {
     let (frame, frame_rest) = frame.as_chunks::<CHUNK>();
     let masks = masks.map(|mask| mask.as_chunks::<CHUNK>());
     let mut lanes = [[T::ZERO; LANES]; N];
@@ -155,14 +162,14 @@ fn dot_lanes<T: Element, const N: usize, const LANES: usize>(frame: &[T], masks:
             let mask = &mask.0[at];
             for step in 0..CHUNK / LANES {
                 for i in 0..LANES {
-                    let product = frame[step * LANES + i].times(mask[step * LANES + i]);
+                    let product = frame[step * LANES + i].value().times(mask[step * LANES + i]);
                     lanes[i] = lanes[i].plus(product);
                 }
             }
         }
     }
     std::array::from_fn(|n| {
-        let products = frame_rest.iter().zip(masks[n].1).map(|(pixel, mask)| pixel.widen().times(mask.widen()));
+        let products = frame_rest.iter().zip(masks[n].1).map(|(pixel, mask)| pixel.value().widen().times(mask.widen()));
         products.fold(reduce(lanes[n]).widen(), T::Wide::plus)
     })
 }
@@ -171,6 +178,23 @@ fn dot_lanes<T: Element, const N: usize, const LANES: usize>(frame: &[T], masks:
 mod tests {
     use super::*;
     use crate::{Complex, kernels::samples::numbers};
+
+    #[test]
+    fn counts_give_what_they_give_as_real_numbers() {
+        let (n_frames, mask_len, start) = (3, 5000, 17);
+        for n_masks in 1..6 {
+            for block_len in [1, 33, 4100] {
+                let counts: Vec<u16> = numbers(n_frames * block_len, 1000.0);
+                let pixels: Vec<f32> = counts.iter().copied().map(f32::from).collect();
+                let masks: Vec<f32> = numbers(n_masks * mask_len, 1.0);
+                let stack = Stack { masks: &masks, mask_len, start };
+                let mut sums = [vec![1.0; n_frames * n_masks], vec![1.0; n_frames * n_masks]];
+                add_masked_dots(&mut sums[0], &counts, block_len, stack);
+                add_masked_dots(&mut sums[1], &pixels, block_len, stack);
+                assert_eq!(sums[0], sums[1]);
+            }
+        }
+    }
 
     #[test]
     fn blocks_of_frames_and_masks_equal_naive_loops() {

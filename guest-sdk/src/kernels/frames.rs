@@ -1,26 +1,143 @@
 //! From many frames one: the sum, the smallest, the largest of each pixel.
 
 use super::CHUNK;
-use crate::{Element, Real};
+use crate::{Element, Pixel, Real};
 
 /// Adds every frame of a tile to `acc`: `pixels` has shape `(n_frames, acc.len())`.
 pub fn add_frames<T: Element>(acc: &mut [T], pixels: &[T]) {
-    fold_frames(acc, pixels, T::plus);
+    fold_own(acc, pixels, T::plus);
+}
+
+/// As [`add_frames`]; counts are added up eight frames at a time, exactly, before they become `A`.
+pub fn add_frames_as<A: Element, P: Pixel<A>>(acc: &mut [A], pixels: &[P]) {
+    fold_frames(acc, pixels, &Added);
 }
 
 /// Leaves in `acc` the smaller number of itself and each frame of a tile; NaN wins.
 pub fn minimum<T: Real>(acc: &mut [T], pixels: &[T]) {
-    fold_frames(acc, pixels, T::lesser);
+    fold_own(acc, pixels, T::lesser);
+}
+
+/// As [`minimum`], of counts, too.
+pub fn minimum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
+    fold_frames(acc, pixels, &Selected { of_two: P::lesser, with: A::lesser });
 }
 
 /// Leaves in `acc` the larger number of itself and each frame of a tile; NaN wins.
 pub fn maximum<T: Real>(acc: &mut [T], pixels: &[T]) {
-    fold_frames(acc, pixels, T::greater);
+    fold_own(acc, pixels, T::greater);
+}
+
+/// As [`maximum`], of counts, too.
+pub fn maximum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
+    fold_frames(acc, pixels, &Selected { of_two: P::greater, with: A::greater });
+}
+
+/// What becomes of a pixel's numbers in several frames.
+trait Fold<A, P> {
+    type Group: Copy;
+
+    /// Of the first frame.
+    fn start(&self, first: P) -> Self::Group;
+
+    fn next(&self, group: Self::Group, pixel: P) -> Self::Group;
+
+    fn end(&self, acc: A, group: Self::Group) -> A;
+}
+
+struct Added;
+
+impl<A: Element, P: Pixel<A>> Fold<A, P> for Added {
+    type Group = P::Sum;
+
+    #[inline]
+    fn start(&self, first: P) -> P::Sum {
+        first.added(P::NO_SUM)
+    }
+
+    #[inline]
+    fn next(&self, group: P::Sum, pixel: P) -> P::Sum {
+        pixel.added(group)
+    }
+
+    #[inline]
+    fn end(&self, acc: A, group: P::Sum) -> A {
+        acc.plus(P::total(group))
+    }
+}
+
+struct Selected<F, G> {
+    of_two: F,
+    with: G,
+}
+
+impl<A: Element, P: Pixel<A>, F: Fn(P, P) -> P, G: Fn(A, A) -> A> Fold<A, P> for Selected<F, G> {
+    type Group = P;
+
+    #[inline]
+    fn start(&self, first: P) -> P {
+        first
+    }
+
+    #[inline]
+    fn next(&self, group: P, pixel: P) -> P {
+        (self.of_two)(group, pixel)
+    }
+
+    #[inline]
+    fn end(&self, acc: A, group: P) -> A {
+        (self.with)(acc, group.value())
+    }
+}
+
+/// Takes up to eight frames in a pass, so that `acc` is read and written only once for them.
+#[inline]
+fn fold_frames<A: Element, P: Element>(acc: &mut [A], pixels: &[P], fold: &impl Fold<A, P>) {
+    fn frames<P, const N: usize>(pixels: &[P], len: usize) -> [&[P]; N] {
+        std::array::from_fn(|i| &pixels[i * len..][..len])
+    }
+    let len = acc.len();
+    if len == 0 {
+        return;
+    }
+    let mut eights = pixels.chunks_exact(8 * len);
+    for eight in &mut eights {
+        fold_group(acc, frames::<P, 8>(eight, len), fold);
+    }
+    let mut fours = eights.remainder().chunks_exact(4 * len);
+    for four in &mut fours {
+        fold_group(acc, frames::<P, 4>(four, len), fold);
+    }
+    for frame in fours.remainder().chunks_exact(len) {
+        fold_group(acc, [frame], fold);
+    }
+}
+
+#[inline]
+fn fold_group<A: Element, P: Element, const N: usize>(acc: &mut [A], frames: [&[P]; N], fold: &impl Fold<A, P>) {
+    let (acc, acc_rest) = acc.as_chunks_mut::<CHUNK>();
+    let frames = frames.map(|frame| frame.as_chunks::<CHUNK>());
+    for (at, acc) in acc.iter_mut().enumerate() {
+        let mut group = frames[0].0[at].map(|pixel| fold.start(pixel));
+        for frame in &frames[1..] {
+            let frame = &frame.0[at];
+            for i in 0..CHUNK {
+                group[i] = fold.next(group[i], frame[i]);
+            }
+        }
+        for i in 0..CHUNK {
+            acc[i] = fold.end(acc[i], group[i]);
+        }
+    }
+    for (at, acc) in acc_rest.iter_mut().enumerate() {
+        let group = frames[1..].iter().fold(fold.start(frames[0].1[at]), |group, frame| fold.next(group, frame.1[at]));
+        *acc = fold.end(*acc, group);
+    }
 }
 
 /// Takes four frames in a pass, so that `acc` is read and written only once for the four.
 #[inline]
-fn fold_frames<T: Element>(acc: &mut [T], pixels: &[T], fold: impl Fn(T, T) -> T + Copy) {
+fn fold_own<T: Element>(acc: &mut [T], pixels: &[T], fold: impl Fn(T, T) -> T + Copy) {
     let len = acc.len();
     if len == 0 {
         return;
@@ -83,6 +200,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "sums of counts are exact")]
+    fn counts_are_folded_as_what_they_are() {
+        fn check<P: Pixel<f32> + Real + Into<i32>>(scale: f64) {
+            for n_frames in [0, 1, 3, 4, 5, 8, 11, 13] {
+                for len in [1, 31, 32, 33, 100] {
+                    let pixels: Vec<P> = numbers(n_frames * len, scale);
+                    let (mut sum, mut low, mut high) = (vec![3.0_f32; len], vec![5.0_f32; len], vec![5.0_f32; len]);
+                    add_frames_as(&mut sum, &pixels);
+                    minimum_as(&mut low, &pixels);
+                    maximum_as(&mut high, &pixels);
+                    for i in 0..len {
+                        let column = || pixels.chunks_exact(len).map(|frame| frame[i].into());
+                        let total: i32 = column().sum();
+                        assert_eq!(f64::from(sum[i]), f64::from(3 + total), "pixel {i} of {len}, {n_frames} frames");
+                        assert_eq!(f64::from(low[i]), f64::from(column().fold(5, i32::min)));
+                        assert_eq!(f64::from(high[i]), f64::from(column().fold(5, i32::max)));
+                    }
+                }
+            }
+        }
+        check::<u8>(255.0);
+        check::<i8>(127.0);
+        check::<u16>(65_535.0);
+        check::<i16>(32_767.0);
     }
 
     #[test]

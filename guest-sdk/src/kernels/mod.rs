@@ -18,11 +18,11 @@ mod sum;
 
 pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
-pub use frames::{add_frames, maximum, minimum};
+pub use frames::{add_frames, add_frames_as, maximum, maximum_as, minimum, minimum_as};
 pub use logs::add_logs;
 pub use moments::add_moments;
 pub use sparse::{SparseRows, add_sparse_dots};
-pub use sum::{largest, smallest, sum};
+pub use sum::{largest, smallest, sum, sum_as};
 
 /// Pixels in a turn of a loop.
 const CHUNK: usize = 32;

@@ -1,7 +1,7 @@
 //! Sum and sum of squared differences from the mean, of each pixel over the frames: one pass, numerically stable.
 
 use super::CHUNK;
-use crate::Part;
+use crate::Real;
 
 /// Pixels in a turn: for each of them three `f64` are at hand, and must fit in registers.
 const PIXELS: usize = 8;
@@ -11,7 +11,7 @@ const PIXELS: usize = 8;
 ///
 /// Within the tile, differences are taken from its first frame. That is one of the numbers that are added, so its
 /// distance from the mean is part of the result, and at most `n_frames` times the rounding error comes in.
-pub fn add_moments<T: Part>(sum: &mut [f64], varsum: &mut [f64], n_before: u64, pixels: &[T]) {
+pub fn add_moments<T: Real>(sum: &mut [f64], varsum: &mut [f64], n_before: u64, pixels: &[T]) {
     let len = sum.len().min(varsum.len());
     let Some(n_frames) = pixels.len().checked_div(len) else { return };
     if n_frames == 0 {
@@ -37,7 +37,7 @@ pub fn add_moments<T: Part>(sum: &mut [f64], varsum: &mut [f64], n_before: u64, 
 
 /// Sum and sum of squared differences of each of `N` pixels over `n_frames` rows of them.
 #[inline]
-fn moments<'a, T: Part, const N: usize>(
+fn moments<'a, T: Real, const N: usize>(
     mut rows: impl Iterator<Item = &'a [T; N]>,
     n_frames: f64,
 ) -> ([f64; N], [f64; N]) {

@@ -1,7 +1,7 @@
 //! Products of frames with masks that are mostly zero.
 
 use super::{CHUNK, SEGMENT, sum::reduce};
-use crate::Element;
+use crate::{Element, Pixel};
 
 /// Masks as compressed sparse rows. [`SparseStack`](crate::masks::SparseStack) makes them.
 #[derive(Debug, Clone, Copy)]
@@ -21,9 +21,9 @@ pub struct SparseRows<'a, T> {
 /// # Panics
 ///
 /// Where `rows` are not what they say.
-pub fn add_sparse_dots<T: Element>(
+pub fn add_sparse_dots<T: Element, P: Pixel<T>>(
     acc: &mut [T],
-    pixels: &[T],
+    pixels: &[P],
     block_len: usize,
     start: usize,
     rows: SparseRows<'_, T>,
@@ -49,7 +49,7 @@ fn within(pixels: &[u32], bounds: &[usize], start: usize, block_len: usize) -> s
     before(start)..before(start + block_len)
 }
 
-fn sparse_dot<T: Element>(frame: &[T], start: usize, pixels: &[u32], weights: &[T]) -> T::Wide {
+fn sparse_dot<T: Element, P: Pixel<T>>(frame: &[P], start: usize, pixels: &[u32], weights: &[T]) -> T::Wide {
     pixels
         .chunks(SEGMENT)
         .zip(weights.chunks(SEGMENT))
@@ -57,7 +57,7 @@ fn sparse_dot<T: Element>(frame: &[T], start: usize, pixels: &[u32], weights: &[
 }
 
 #[inline]
-fn sparse_dot_segment<T: Element>(frame: &[T], start: usize, pixels: &[u32], weights: &[T]) -> T::Wide {
+fn sparse_dot_segment<T: Element, P: Pixel<T>>(frame: &[P], start: usize, pixels: &[u32], weights: &[T]) -> T::Wide {
     const LANES: usize = 8;
     let (pixel_chunks, pixels_rest) = pixels.as_chunks::<CHUNK>();
     let (weight_chunks, weights_rest) = weights.as_chunks::<CHUNK>();
@@ -66,12 +66,12 @@ fn sparse_dot_segment<T: Element>(frame: &[T], start: usize, pixels: &[u32], wei
         for step in 0..CHUNK / LANES {
             for (i, lane) in lanes.iter_mut().enumerate() {
                 let at = step * LANES + i;
-                *lane = lane.plus(frame[pixels[at] as usize - start].times(weights[at]));
+                *lane = lane.plus(frame[pixels[at] as usize - start].value().times(weights[at]));
             }
         }
     }
     let rest = pixels_rest.iter().zip(weights_rest);
-    let products = rest.map(|(&pixel, weight)| frame[pixel as usize - start].widen().times(weight.widen()));
+    let products = rest.map(|(&pixel, weight)| frame[pixel as usize - start].value().widen().times(weight.widen()));
     products.fold(reduce(lanes).widen(), T::Wide::plus)
 }
 

@@ -1,24 +1,45 @@
 //! From many numbers one.
 
 use super::{CHUNK, SEGMENT};
-use crate::{Element, Real};
+use crate::{Element, Pixel, Real};
 
 /// The sum of `numbers`, in the type in which it keeps its digits.
 pub fn sum<T: Element>(numbers: &[T]) -> T::Wide {
-    numbers.chunks(SEGMENT).fold(T::Wide::ZERO, |total, segment| total.plus(sum_segment(segment)))
+    sum_as::<T, T>(numbers)
+}
+
+/// As [`sum`]; that of counts is what it is of the same numbers as `A`, and exact up to 2048 of them.
+pub fn sum_as<A: Element, P: Pixel<A>>(numbers: &[P]) -> A::Wide {
+    numbers.chunks(SEGMENT).fold(A::Wide::ZERO, |total, segment| total.plus(sum_segment::<A, P>(segment)))
 }
 
 #[inline]
-fn sum_segment<T: Element>(segment: &[T]) -> T::Wide {
+fn sum_segment<A: Element, P: Pixel<A>>(segment: &[P]) -> A::Wide {
     let (chunks, rest) = segment.as_chunks::<CHUNK>();
-    let mut lanes = [T::ZERO; CHUNK];
-    for chunk in chunks {
-        for i in 0..CHUNK {
-            lanes[i] = lanes[i].plus(chunk[i]);
+    let mut lanes = [P::NO_SUM; CHUNK];
+    if size_of::<P>() == 1 {
+        // Few lanes, each of which gets several numbers in turn: they become four times as large on the way.
+        for chunk in chunks {
+            for i in 0..8 {
+                lanes[i] = chunk[i + 24].added(chunk[i + 16].added(chunk[i + 8].added(chunk[i].added(lanes[i]))));
+            }
+        }
+    } else {
+        for chunk in chunks {
+            for i in 0..CHUNK {
+                lanes[i] = chunk[i].added(lanes[i]);
+            }
         }
     }
-    let tail = rest.iter().fold(T::Wide::ZERO, |total, number| total.plus(number.widen()));
-    reduce(lanes).widen().plus(tail)
+    let tail = rest.iter().fold(A::Wide::ZERO, |total, number| total.plus(number.value().widen()));
+    let mut width = CHUNK / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = P::joined(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    P::wide_total(lanes[0]).plus(tail)
 }
 
 /// Adds up lanes in pairs.
@@ -66,6 +87,20 @@ mod tests {
         for len in [0, 1, 31, 32, 2047, 2049, 5000] {
             let numbers: Vec<u16> = samples::numbers(len, 65_535.0);
             assert_eq!(sum(&numbers), numbers.iter().fold(0_u16, |sum, &one| sum.wrapping_add(one)), "{len} numbers");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "sums of counts are exact")]
+    fn sums_of_counts_do_not_wrap() {
+        for len in [0, 1, 31, 32, 63, 2047, 2049, 5000] {
+            let bytes: Vec<u8> = samples::numbers(len, 255.0);
+            let words: Vec<u16> = samples::numbers(len, 65_535.0);
+            let signed: Vec<i8> = samples::numbers(len, 127.0);
+            assert_eq!(sum_as::<f32, _>(&bytes), bytes.iter().copied().map(f64::from).sum::<f64>(), "{len}");
+            assert_eq!(sum_as::<f32, _>(&words), words.iter().copied().map(f64::from).sum::<f64>(), "{len}");
+            assert_eq!(sum_as::<f64, _>(&signed), signed.iter().copied().map(f64::from).sum::<f64>(), "{len}");
+            assert_eq!(sum(&bytes), bytes.iter().fold(0, |sum: u8, &one| sum.wrapping_add(one)), "{len}");
         }
     }
 

@@ -25,6 +25,7 @@ pub struct Com {
     regression: Regression,
     /// Disk or ring, times 1, y and x: shape `(3, sy, sx)`.
     masks: Array,
+    preferences: Preferences,
 }
 
 #[derive(Parameters)]
@@ -84,7 +85,12 @@ impl Udf for Com {
         }
         let orientation = Orientation { degrees: scan_rotation, flip_y };
         let masks = masks(meta, sig_shape, centre, ri, r)?;
-        Ok(Self { nav_shape, sig_shape, roi: meta.roi.clone(), centre, orientation, regression, masks })
+        let preferences = meta.counts_or(Preferences::default());
+        Ok(Self { nav_shape, sig_shape, roi: meta.roi.clone(), centre, orientation, regression, masks, preferences })
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.preferences
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -107,6 +113,9 @@ impl Udf for Com {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        if self.masks.dtype() == Dtype::F32 {
+            return each_pixel!(tile.pixels(), f32, |pixels| self.add::<f32, _>(tile, pixels, out)?);
+        }
         each_float!(tile.pixels(), |pixels| self.add(tile, pixels, out)?)
     }
 
@@ -121,7 +130,7 @@ impl Udf for Com {
 
 impl Com {
     /// Adds a tile's share to the three sums of its frames.
-    fn add<T: Float>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
+    fn add<T: Float, P: Pixel<T>>(&self, tile: &Tile, pixels: &[P], out: &mut Partial) -> Result<()> {
         let masks = self.masks.as_slice::<T>().ok_or_else(|| Error::new("tiles and masks differ in dtype"))?;
         let mask_len = self.sig_shape[0] * self.sig_shape[1];
         let stack = kernels::Stack { masks, mask_len, start: tile.sig_start() };

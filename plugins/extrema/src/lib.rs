@@ -9,6 +9,7 @@ export_udf!(Extrema);
 /// The extrema of each pixel.
 pub struct Extrema {
     dtype: Dtype,
+    preferences: Preferences,
 }
 
 impl Udf for Extrema {
@@ -18,20 +19,24 @@ impl Udf for Extrema {
             .parameter(dtype.doc("frames are compared in this dtype, or a bigger one if the data need it"))
     }
 
-    fn new(params: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self { dtype: params.get("dtype")? })
+    fn new(params: &Params, meta: &Meta) -> Result<Self> {
+        let dtype = params.get("dtype")?;
+        let preferences = Preferences::at_least(dtype);
+        let takes_counts = dtype == Dtype::F32;
+        Ok(Self { dtype, preferences: if takes_counts { meta.counts_or(preferences) } else { preferences } })
     }
 
     fn preferences(&self) -> Preferences {
-        Preferences::at_least(self.dtype)
+        self.preferences
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
         if input.is_complex() {
             return Err(Error::new(format!("extrema needs real numbers: {input} has no smallest and no largest one")));
         }
-        let min = Buffer::sig("min", input).merge(Merge::Min).fill(f64::INFINITY);
-        let max = Buffer::sig("max", input).merge(Merge::Max).fill(f64::NEG_INFINITY);
+        let dtype = input.promote(self.dtype);
+        let min = Buffer::sig("min", dtype).merge(Merge::Min).fill(f64::INFINITY);
+        let max = Buffer::sig("max", dtype).merge(Merge::Max).fill(f64::NEG_INFINITY);
         Ok(vec![
             min.unit("counts").doc("smallest number of each pixel"),
             max.unit("counts").doc("largest number of each pixel"),
@@ -39,6 +44,13 @@ impl Udf for Extrema {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        if out.dtype("min")? == Dtype::F32 && tile.pixels().dtype() != Dtype::F32 {
+            let (mut min, mut max) = (out.sig::<f32>("min", tile)?, out.sig::<f32>("max", tile)?);
+            return each_pixel!(tile.pixels(), f32, |pixels| {
+                kernels::minimum_as(&mut min, pixels);
+                kernels::maximum_as(&mut max, pixels);
+            });
+        }
         each_real!(tile.pixels(), |pixels| {
             kernels::minimum(&mut out.sig("min", tile)?, pixels);
             kernels::maximum(&mut out.sig("max", tile)?, pixels);

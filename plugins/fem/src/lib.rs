@@ -16,6 +16,7 @@ export_udf!(Fem);
 pub struct Fem {
     /// The ring: runs of pixels of the flat frame.
     runs: Vec<Range<usize>>,
+    preferences: Preferences,
 }
 
 #[derive(Parameters)]
@@ -54,7 +55,11 @@ impl Udf for Fem {
             let expected = format!("a radius that leaves pixels of the frame between `rad_in`, {rad_in}, and itself");
             return Err(Error::parameter("rad_out", expected, rad_out));
         }
-        Ok(Self { runs })
+        Ok(Self { runs, preferences: meta.counts_or(Preferences::default()) })
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.preferences
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
@@ -63,16 +68,21 @@ impl Udf for Fem {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        each_float!(tile.pixels(), |pixels| self.measure(tile, pixels, out)?)
+        match tile.pixels() {
+            pixels @ (Numbers::F64(_) | Numbers::C64(_) | Numbers::C128(_)) => {
+                each_float!(pixels, |pixels| self.measure(tile, pixels, out)?)
+            }
+            pixels => each_pixel!(pixels, f32, |pixels| self.measure::<f32, _>(tile, pixels, out)?),
+        }
     }
 }
 
 impl Fem {
-    fn measure<T: Float>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
-        let mut ring = Vec::new();
+    fn measure<T: Float, P: Pixel<T>>(&self, tile: &Tile, pixels: &[P], out: &mut Partial) -> Result<()> {
+        let mut ring: Vec<T> = Vec::new();
         for (intensity, frame) in out.nav::<f32>("intensity", tile)?.iter_mut().zip(tile.rows(pixels)) {
             ring.clear();
-            self.runs.iter().for_each(|run| ring.extend_from_slice(&frame[run.clone()]));
+            self.runs.iter().for_each(|run| ring.extend(frame[run.clone()].iter().map(|pixel| pixel.value())));
             *intensity = f32::narrow(standard_deviation(&mut ring));
         }
         Ok(())

@@ -50,6 +50,10 @@ impl Factors {
         }
     }
 
+    pub(crate) fn is_dense(&self) -> bool {
+        matches!(self, Self::Dense(_))
+    }
+
     pub(crate) fn n_masks(&self) -> usize {
         match self {
             Self::Dense(masks) => masks.shape()[0],
@@ -58,10 +62,10 @@ impl Factors {
     }
 
     /// Adds to `acc`, of shape `(n_frames, n_masks)`, the products with blocks of `block_len` pixels from `start` on.
-    pub(crate) fn add_products<T: Element>(
+    pub(crate) fn add_products<T: Element, P: Pixel<T>>(
         &self,
         acc: &mut [T],
-        pixels: &[T],
+        pixels: &[P],
         block_len: usize,
         start: usize,
     ) -> Result<()> {

@@ -41,6 +41,7 @@ pub struct Masks {
     factors: Factors,
     shifts: Shifts,
     sig_shape: Vec<usize>,
+    preferences: Preferences,
 }
 
 impl Udf for Masks {
@@ -94,12 +95,17 @@ impl Udf for Masks {
         }
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
-        Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone() })
+        let preferences = Preferences::exactly(factors.dtype());
+        let preferences = match factors.dtype() {
+            _ if !shifts.is_none() => preferences.by_frame(),
+            Dtype::F32 | Dtype::F64 if factors.is_dense() => meta.counts_or(preferences),
+            _ => preferences,
+        };
+        Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone(), preferences })
     }
 
     fn preferences(&self) -> Preferences {
-        let preferences = Preferences::exactly(self.factors.dtype());
-        if self.shifts.is_none() { preferences } else { preferences.by_frame() }
+        self.preferences
     }
 
     fn buffers(&self, _: Dtype) -> Result<Vec<Buffer>> {
@@ -108,7 +114,20 @@ impl Udf for Masks {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        each_dtype!(tile.pixels(), |pixels| self.add(tile, pixels, out))
+        let (factors, start) = (&self.factors, tile.sig_start());
+        match (self.factors.dtype(), self.shifts.is_none()) {
+            (Dtype::F32, true) => {
+                let mut intensity = out.nav_parts::<f32>("intensity", tile)?;
+                let len = tile.block_len();
+                each_pixel!(tile.pixels(), f32, |pixels| factors.add_products(&mut intensity, pixels, len, start)?)
+            }
+            (Dtype::F64, true) => {
+                let mut intensity = out.nav_parts::<f64>("intensity", tile)?;
+                let len = tile.block_len();
+                each_pixel!(tile.pixels(), f64, |pixels| factors.add_products(&mut intensity, pixels, len, start)?)
+            }
+            _ => each_dtype!(tile.pixels(), |pixels| self.add(tile, pixels, out)),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ export_udf!(StdDev);
 pub struct StdDev {
     /// In which `varsum` and what follows from it are stored.
     dtype: Dtype,
+    preferences: Preferences,
     sig_size: usize,
     /// Sum of each pixel over the frames of the partition; real and imaginary parts in turn.
     sum: Vec<f64>,
@@ -40,7 +41,12 @@ impl Udf for StdDev {
         if !matches!(dtype, Dtype::F32 | Dtype::F64) {
             return Err(Error::parameter("dtype", "float32 or float64", dtype));
         }
-        Ok(Self { dtype, sig_size: meta.sig_size(), sum: Vec::new(), varsum: Vec::new(), n_frames: Vec::new() })
+        let (preferences, sig_size) = (meta.counts_or(Preferences::default()), meta.sig_size());
+        Ok(Self { dtype, preferences, sig_size, sum: Vec::new(), varsum: Vec::new(), n_frames: Vec::new() })
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.preferences
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -76,9 +82,8 @@ impl Udf for StdDev {
         }
         let n_before = &mut self.n_frames[tile.sig_index()];
         match tile.pixels().parts() {
-            Numbers::F32(pixels) => kernels::add_moments(sum, varsum, *n_before, pixels),
             Numbers::F64(pixels) => kernels::add_moments(sum, varsum, *n_before, pixels),
-            other => return Err(Error::new(format!("stddev cannot take {}", other.dtype()))),
+            pixels => each_pixel!(pixels, f32, |pixels| kernels::add_moments(sum, varsum, *n_before, pixels))?,
         }
         *n_before += tile.n_frames() as u64;
         Ok(())

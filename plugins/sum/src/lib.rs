@@ -10,6 +10,7 @@ export_udf!(Sum);
 /// The sum of all frames.
 pub struct Sum {
     dtype: Dtype,
+    preferences: Preferences,
 }
 
 impl Udf for Sum {
@@ -19,21 +20,38 @@ impl Udf for Sum {
             .parameter(dtype.doc("frames are added in this dtype, or a bigger one if the data need it; integers wrap"))
     }
 
-    fn new(params: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self { dtype: params.get("dtype")? })
+    fn new(params: &Params, meta: &Meta) -> Result<Self> {
+        let dtype = params.get("dtype")?;
+        let preferences = Preferences::at_least(dtype);
+        let takes_counts = matches!(dtype, Dtype::F32 | Dtype::F64);
+        Ok(Self { dtype, preferences: if takes_counts { meta.counts_or(preferences) } else { preferences } })
     }
 
     fn preferences(&self) -> Preferences {
-        Preferences::at_least(self.dtype)
+        self.preferences
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
-        Ok(vec![Buffer::sig("intensity", input).merge(Merge::Sum).unit("counts").doc("sum of each pixel")])
+        let dtype = input.promote(self.dtype);
+        Ok(vec![Buffer::sig("intensity", dtype).merge(Merge::Sum).unit("counts").doc("sum of each pixel")])
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        each_dtype!(tile.pixels(), |pixels| kernels::add_frames(&mut out.sig("intensity", tile)?, pixels));
-        Ok(())
+        match out.dtype("intensity")? {
+            Dtype::F32 => {
+                let mut intensity = out.sig::<f32>("intensity", tile)?;
+                each_pixel!(tile.pixels(), f32, |pixels| kernels::add_frames_as(&mut intensity, pixels))
+            }
+            Dtype::F64 => {
+                let mut intensity = out.sig::<f64>("intensity", tile)?;
+                each_pixel!(tile.pixels(), f64, |pixels| kernels::add_frames_as(&mut intensity, pixels))
+            }
+            // All others come as what they are added in.
+            _ => {
+                each_dtype!(tile.pixels(), |pixels| kernels::add_frames(&mut out.sig("intensity", tile)?, pixels));
+                Ok(())
+            }
+        }
     }
 }
 

@@ -8,15 +8,19 @@ use lthost_guest_sdk::prelude::*;
 export_udf!(SumSig);
 
 /// The sum of each frame.
-pub struct SumSig;
+pub struct SumSig(Preferences);
 
 impl Udf for SumSig {
     fn manifest() -> Manifest {
         manifest!("sumsig", "Sum of each frame")
     }
 
-    fn new(_: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self)
+    fn new(_: &Params, meta: &Meta) -> Result<Self> {
+        Ok(Self(meta.counts_or(Preferences::default())))
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.0
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -25,18 +29,19 @@ impl Udf for SumSig {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        each_float!(tile.pixels(), |pixels| {
-            let mut intensity = out.nav("intensity", tile)?;
-            for (intensity, frame) in intensity.iter_mut().zip(tile.rows(pixels)) {
-                add(intensity, frame);
-            }
-        })
+        if out.dtype("intensity")? == Dtype::F32 {
+            return each_pixel!(tile.pixels(), f32, |pixels| add::<f32, _>(tile, pixels, out)?);
+        }
+        each_float!(tile.pixels(), |pixels| add(tile, pixels, out)?)
     }
 }
 
 /// Adds in the wide type, and rounds once.
-fn add<T: Element>(intensity: &mut T, frame: &[T]) {
-    *intensity = T::narrow(intensity.widen().plus(kernels::sum(frame)));
+fn add<T: Element, P: Pixel<T>>(tile: &Tile, pixels: &[P], out: &mut Partial) -> Result<()> {
+    for (intensity, frame) in out.nav::<T>("intensity", tile)?.iter_mut().zip(tile.rows(pixels)) {
+        *intensity = T::narrow(intensity.widen().plus(kernels::sum_as(frame)));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
