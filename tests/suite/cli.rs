@@ -404,7 +404,7 @@ fn inspect_tells_what_a_plugin_gives() {
     let folder = folder();
     let com = folder.lthost(&["inspect", "com"]);
     let text = &com.succeeds().stdout;
-    assert!(text.contains("gives, for (64, 64) frames of (128, 128) u16, seen as tiles of f32\n"), "{text}");
+    assert!(text.contains("gives, for (64, 64) frames of (128, 128) u16, seen as tiles of u16\n"), "{text}");
     assert!(text.contains("  raw_com: f32 (...nav, 2) [px]\n      centre of mass, (y, x)\n"), "{text}");
     assert!(text.contains("  raw_mask_result: f32 (...nav, 3), kept to itself\n"), "{text}");
 

@@ -146,7 +146,7 @@ fn one_frame_alone_is_printed_whole() {
         assert!(
             ended
                 .stdout
-                .contains(&format!("sumsig (sumsig 0.1.0), tiles of f32\n  intensity f32 () counts\n    {sum}\n"))
+                .contains(&format!("sumsig (sumsig 0.1.0), tiles of u16\n  intensity f32 () counts\n    {sum}\n"))
         );
         assert!(ended.stdout.contains("  coordinates i64 (2)\n    1 2\n"), "{}", ended.stdout);
     }

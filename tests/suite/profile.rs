@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::program::{Ended, Folder, SCAN, files};
 
 /// Two UDFs under labels of their own, one with a merge function; 5 partitions of 4 frames, each of which is a tile: 42 pixels
-/// of four bytes, as both UDFs want them.
+/// of two bytes, as both UDFs want them.
 const RUN: [&str; 14] = [
     "run",
     "--quiet",
@@ -18,7 +18,7 @@ const RUN: [&str; 14] = [
     "--partitions",
     "5",
     "--tile-bytes",
-    "168",
+    "84",
     "--workers",
     "2",
     "--plugin",
@@ -64,7 +64,7 @@ fn calls_and_bytes_add_up() {
         // The scan has 20 frames of 42 pixels of two bytes.
         for phase in ["read", "process"] {
             assert_same(sum(&profile, udf, phase, "n_file_bytes"), 20.0 * 42.0 * 2.0, phase);
-            assert_same(sum(&profile, udf, phase, "n_bytes"), 20.0 * 42.0 * 4.0, phase);
+            assert_same(sum(&profile, udf, phase, "n_bytes"), 20.0 * 42.0 * 2.0, phase);
         }
     }
 }
