@@ -160,7 +160,8 @@ impl Run<'_> {
             pixel_bytes: u64::try_from(pixel_bytes)?,
             whole_frames: workers().any(|worker| worker.granularity() == Granularity::Frame),
             max_depth: workers().filter_map(|worker| worker.depth()).min(),
-            tile_bytes: tile_bytes.unwrap_or(RunConfig::default().tile_bytes),
+            tile_bytes,
+            as_stored: true,
             split_rows: 0,
         };
         Ok(Tiling::choose(self.dataset.sig(), &demand))

@@ -675,8 +675,9 @@ typedef struct {
     lth_list_ sig_origin, sig_shape;
     uint64_t sig_index;
     lth_list_ aux;
-    uint8_t form; // 0: dense, 2: csr
+    uint8_t form; // 0: dense, 2: csr, 4: window
     union {
+        uint32_t position;
         struct {
             uint8_t dtype;
             lth_list_ values;
@@ -784,6 +785,8 @@ struct lth_private_ {
     size_t n_arguments, n_buffers;
     const lth_argument_ *arguments;
     lth_granularity granularity;
+    uint8_t input;      // dtype of tiles, as the contract counts them
+    const char *window; // where the host puts them
     lth_buffer declared[LTH_MAX_BUFFERS_];
     lth_slot_ slots[LTH_MAX_BUFFERS_];
     lth_buffers partial;
@@ -1036,7 +1039,8 @@ static inline const lth_array *lth_aux(lth_udf *udf, const lth_tile *tile, const
 }
 
 static inline lth_tile lth_tile_(const lth_wit_process_ *from, size_t *n_aux) {
-    bool is_csr = from->form == 2;
+    const struct lth_private_ *own = from->udf->private_;
+    bool is_csr = from->form == 2, is_in_window = from->form == 4;
     lth_shape listed = from->frames.is_listed ? lth_counts_(from->frames.listed) : (lth_shape){0, NULL};
     lth_tile tile = {
         .roi_start = lth_size_(from->roi_start),
@@ -1045,8 +1049,8 @@ static inline lth_tile lth_tile_(const lth_wit_process_ *from, size_t *n_aux) {
         .sig_origin = lth_counts_(from->sig_origin),
         .sig_shape = lth_counts_(from->sig_shape),
         .sig_index = lth_size_(from->sig_index),
-        .dtype = 1 + (is_csr ? from->csr.dtype : from->dense.dtype),
-        .data = is_csr ? from->csr.values.data : from->dense.values.data,
+        .dtype = 1 + (is_in_window ? own->input : is_csr ? from->csr.dtype : from->dense.dtype),
+        .data = is_in_window ? own->window + from->position : is_csr ? from->csr.values.data : from->dense.values.data,
         .csr_start = is_csr ? from->csr.indptr.data : NULL,
         .csr_pixels = is_csr ? from->csr.indices.data : NULL,
         .frame_start = from->frames.is_listed ? 0 : lth_size_(from->frames.first),
@@ -1361,7 +1365,7 @@ static inline const void *lth_preferences_(lth_udf *udf) {
     result.ok = (lth_wit_preferences_){
         .input = {prefer.input.as - LTH_AS_STORED_, prefer.input.dtype - 1},
         .granularity = {true, udf->private_->granularity - 1},
-        .form = prefer.form == LTH_CSR ? 2 : 0,
+        .form = prefer.form == LTH_CSR ? 2 : 4,
         .depth = {prefer.depth > 0, prefer.depth},
         .total_size = {prefer.total_size > 0, prefer.total_size},
         .split_rows = {prefer.split_rows > 0, prefer.split_rows},
@@ -1373,6 +1377,7 @@ static inline const void *lth_buffers_(lth_udf *udf, uint32_t input) {
     static LTH_RESULT_(lth_list_) result;
     struct lth_private_ *own = udf->private_;
     own->n_buffers = 0;
+    own->input = input;
     lth_error error = lth_definition_.buffers ? lth_definition_.buffers(udf, input + 1) : LTH_OK;
     result.is_error = error != LTH_OK;
     if (error) {
@@ -1434,6 +1439,12 @@ static inline const void *lth_begin_(lth_udf *udf, lth_wit_partition_ partition,
     if (!error)
         lth_keep_(&own->begun);
     return lth_finish_(error);
+}
+
+static inline const void *lth_window_(lth_udf *udf, const char *memory) {
+    udf->private_->window = memory;
+    lth_keep_(&udf->private_->kept);
+    return lth_finish_(LTH_OK);
 }
 
 static inline const void *lth_process_(const lth_wit_process_ *from) {
@@ -1524,6 +1535,11 @@ static inline const void *lth_update_(lth_udf *udf, lth_list_ arguments) {
     LTH_EXPORT_UDF_("[method]udf.begin")                                                                               \
     const void *lth_export_begin_(lth_udf *udf, LTH_FLAT_PARTITION_, uint64_t depth, void *blocks, size_t n) {         \
         return lth_begin_(udf, LTH_UNFLAT_PARTITION_, depth, (lth_list_){blocks, n});                                  \
+    }                                                                                                                  \
+    LTH_EXPORT_UDF_("[method]udf.window")                                                                              \
+    const void *lth_export_window_(lth_udf *udf, const char *memory, size_t n) {                                       \
+        (void)n;                                                                                                       \
+        return lth_window_(udf, memory);                                                                               \
     }                                                                                                                  \
     LTH_EXPORT_UDF_("[method]udf.process") const void *lth_export_process_(const lth_wit_process_ *from) {             \
         return lth_process_(from);                                                                                     \

@@ -9,9 +9,10 @@ use crate::{
         lthost::udf::types as wit,
     },
     buffer::Usage,
-    convert::{count, pixels, shape},
+    convert::{count, shape},
     host::{self, Level},
     manifest::ParameterType,
+    tile::Content,
 };
 
 /// The export of a plugin.
@@ -30,6 +31,10 @@ struct State<U> {
     aux_names: Vec<String>,
     /// What `buffers` said.
     declared: Option<Rc<Vec<Buffer>>>,
+    /// What it was told of its tiles.
+    input: Option<Dtype>,
+    /// Where the host puts tiles.
+    window: Rc<Vec<u8>>,
     partial: Option<Partial>,
 }
 
@@ -63,6 +68,11 @@ impl<U: Udf> GuestUdf for Instance<U> {
 
     fn begin(&self, partition: wit::Partition, tiling: wit::Tiling) -> Result<(), wit::Error> {
         Ok(self.0.borrow_mut().begin(partition.try_into()?, tiling.try_into()?)?)
+    }
+
+    fn window(&self, memory: Vec<u8>) -> Result<(), wit::Error> {
+        self.0.borrow_mut().window = Rc::new(memory);
+        Ok(())
     }
 
     fn process(&self, tile: wit::Tile) -> Result<(), wit::Error> {
@@ -111,7 +121,15 @@ impl<U: Udf> Instance<U> {
         let declared = manifest.parameters.into_iter().filter(|parameter| is_aux(&parameter.types));
         let aux_names = declared.map(|parameter| parameter.name).filter(|name| params.value(name).is_err()).collect();
         let udf = U::new(&params, &meta)?;
-        Ok(Self(RefCell::new(State { udf, meta, aux_names, declared: None, partial: None })))
+        Ok(Self(RefCell::new(State {
+            udf,
+            meta,
+            aux_names,
+            declared: None,
+            input: None,
+            window: Rc::default(),
+            partial: None,
+        })))
     }
 
     /// The dtype that the UDF's tiles will have.
@@ -128,6 +146,7 @@ impl<U: Udf> State<U> {
         let stated = declared.iter().map(TryInto::try_into).collect::<Result<_>>()?;
         self.partial = Some(Partial::new(&declared, &self.meta));
         self.declared = Some(declared);
+        self.input = Some(input);
         Ok(stated)
     }
 
@@ -152,9 +171,27 @@ impl<U: Udf> State<U> {
             sig_shape: shape(&tile.sig_shape)?,
             sig_index: count(tile.sig_index)?,
             aux: self.aux_names.iter().cloned().zip(aux).collect(),
-            pixels: pixels(tile.data)?,
+            pixels: self.pixels(tile.data)?,
         };
         self.udf.process(&tile.checked()?, self.partial.as_mut().ok_or_else(unprepared)?)
+    }
+
+    /// The pixels of a tile, in one of the forms that [`Preferences`](crate::Preferences) ask for.
+    fn pixels(&self, data: wit::TileData) -> Result<Content> {
+        match data {
+            wit::TileData::Dense(values) => Ok(Content::Dense(values)),
+            wit::TileData::Csr(wit::CsrData { indptr, indices, values }) => {
+                Ok(Content::Csr { indptr, indices, values })
+            }
+            wit::TileData::Window(start) => Ok(Content::Window {
+                memory: Rc::clone(&self.window),
+                start: count(start.into())?,
+                dtype: self.input.ok_or_else(unprepared)?,
+            }),
+            wit::TileData::Bytes(_) | wit::TileData::InHost => {
+                Err(host::fault("a tile has a form that was not asked for"))
+            }
+        }
     }
 
     fn end(&mut self) -> Result<()> {

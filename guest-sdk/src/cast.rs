@@ -49,6 +49,13 @@ pub(crate) fn bytes<T: Element>(numbers: &[T]) -> &[u8] {
     unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// The inverse of [`bytes`]; none where they are not aligned for `T`, or no whole numbers.
+pub(crate) fn numbers<T: Element>(bytes: &[u8]) -> Option<&[T]> {
+    // SAFETY: `Element` is sealed, and every pattern of bits is a valid number of its types.
+    let (before, numbers, after) = unsafe { bytes.align_to() };
+    (before.is_empty() && after.is_empty()).then_some(numbers)
+}
+
 /// Like [`bytes`], for writing.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn bytes_mut<T: Element>(numbers: &mut [T]) -> &mut [u8] {
@@ -77,7 +84,11 @@ mod tests {
 
     #[test]
     fn bytes_are_little_endian() {
-        assert_eq!(bytes(&[0x0102_u16, 0x0304]), [2, 1, 4, 3]);
+        let pair = [0x0102_u16, 0x0304];
+        assert_eq!(bytes(&pair), [2, 1, 4, 3]);
+        assert_eq!(numbers::<u16>(bytes(&pair)), Some(&pair[..]));
+        assert_eq!(numbers::<u16>(&bytes(&pair)[1..3]), None, "not aligned");
+        assert_eq!(numbers::<u16>(&bytes(&pair)[..3]), None, "not whole");
         let mut truth = [0, 1];
         bools_mut(&mut truth)[0] = Bool::TRUE;
         assert_eq!(bools(&truth), [Bool::TRUE, Bool::TRUE]);

@@ -2,10 +2,8 @@
 
 use crate::{
     Array, Axis, Block, Buffer, Corrections, Dtype, Error, Granularity, Input, Kind, Manifest, Merge, Meta, Parameter,
-    ParameterType, Partition, Preferences, Result, Role, Tiling, Usage, Value,
-    bindings::lthost::udf::types as wit,
-    host,
-    tile::{Content, Frames},
+    ParameterType, Partition, Preferences, Result, Role, Tiling, Usage, Value, bindings::lthost::udf::types as wit,
+    tile::Frames,
 };
 
 /// A count from the host, which in a 32-bit guest may be more than memory can hold.
@@ -164,15 +162,6 @@ impl TryFrom<wit::Frames> for Frames {
     }
 }
 
-/// The pixels of a tile, in one of the forms that [`Preferences`] ask for.
-pub(crate) fn pixels(data: wit::TileData) -> Result<Content> {
-    match data {
-        wit::TileData::Dense(values) => Ok(Content::Dense(values)),
-        wit::TileData::Csr(wit::CsrData { indptr, indices, values }) => Ok(Content::Csr { indptr, indices, values }),
-        _ => Err(host::fault("a tile is neither dense nor sparse")),
-    }
-}
-
 impl From<Preferences> for wit::Preferences {
     fn from(preferences: Preferences) -> Self {
         let input = match preferences.input {
@@ -183,7 +172,7 @@ impl From<Preferences> for wit::Preferences {
         Self {
             input,
             granularity: preferences.granularity.map(Into::into),
-            form: if preferences.is_csr { wit::TileForm::Csr } else { wit::TileForm::Dense },
+            form: if preferences.is_csr { wit::TileForm::Csr } else { wit::TileForm::Window },
             depth: preferences.depth,
             total_size: preferences.total_size,
             split_rows: preferences.split_rows,

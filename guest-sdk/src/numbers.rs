@@ -151,6 +151,14 @@ impl<'a> Numbers<'a> {
         each_dtype!(self, |slice| slice.iter().map(|number| T::from_complex(number.to_complex())).collect())
     }
 
+    /// Little-endian bytes as numbers of `dtype`; none where they are not aligned for it, or no whole numbers.
+    pub(crate) fn of_bytes(bytes: &'a [u8], dtype: Dtype) -> Option<Self> {
+        fn of<'a, T: Element>(_: &[T], bytes: &'a [u8]) -> Option<Numbers<'a>> {
+            cast::numbers::<T>(bytes).map(T::numbers)
+        }
+        each_dtype!(Numbers::none(dtype), |slice| of(slice, bytes))
+    }
+
     pub(crate) fn of(values: &'a Values) -> Self {
         match values {
             Values::Bool(bytes) => Self::Bool(cast::bools(bytes)),

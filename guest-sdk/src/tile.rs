@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, slice::ChunksExact};
 
-use crate::{Array, Csr, Element, Error, Meta, Numbers, Result, bindings::Values, host};
+use crate::{Array, Csr, Dtype, Element, Error, Meta, Numbers, Result, bindings::Values, host};
 
 /// A block of pixels of consecutive frames of one partition.
 ///
@@ -27,6 +27,8 @@ pub struct Tile {
 pub(crate) enum Content {
     /// Shape `(n_frames, ...sig_shape)`.
     Dense(Values),
+    /// The same, little-endian, from a byte of the memory on that the host gave for tiles.
+    Window { memory: Rc<Vec<u8>>, start: usize, dtype: Dtype },
     /// A row for each frame.
     Csr { indptr: Vec<u32>, indices: Vec<u32>, values: Values },
 }
@@ -47,13 +49,26 @@ impl Tile {
     ///
     /// If the UDF asked for sparse tiles.
     pub fn pixels(&self) -> Numbers<'_> {
-        let Content::Dense(values) = &self.pixels else {
-            #[expect(clippy::panic, reason = "a mistake of the UDF's, the same in every call")]
-            {
-                panic!("sparse tiles were asked for: `tile.csr()` has their pixels");
+        match &self.pixels {
+            Content::Dense(values) => Numbers::of(values),
+            Content::Window { memory, start, dtype } => {
+                self.in_window(memory, *start, *dtype).expect("`checked` has seen that they are there")
             }
-        };
-        Numbers::of(values)
+            #[expect(clippy::panic, reason = "a mistake of the UDF's, the same in every call")]
+            Content::Csr { .. } => panic!("sparse tiles were asked for: `tile.csr()` has their pixels"),
+        }
+    }
+
+    /// The pixels, if the window has them where the host says.
+    fn in_window<'a>(&self, memory: &'a [u8], start: usize, dtype: Dtype) -> Option<Numbers<'a>> {
+        let n_bytes = self.n_pixels()?.checked_mul(dtype.size())?;
+        Numbers::of_bytes(memory.get(start..start.checked_add(n_bytes)?)?, dtype)
+    }
+
+    /// Pixels of all frames, as the host states it; none if no memory can have so many.
+    fn n_pixels(&self) -> Option<usize> {
+        let block_len = self.sig_shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent))?;
+        block_len.checked_mul(self.n_frames)
     }
 
     /// The pixels as `T`, for a UDF that asks for exactly this dtype.
@@ -76,7 +91,9 @@ impl Tile {
     pub fn csr(&self) -> Result<Csr<'_>> {
         match &self.pixels {
             Content::Csr { indptr, indices, values } => Ok(Csr::new(indptr, indices, Numbers::of(values))),
-            Content::Dense(_) => Err(Error::new("tiles are dense: ask for sparse ones by `Preferences::csr`")),
+            Content::Dense(_) | Content::Window { .. } => {
+                Err(Error::new("tiles are dense: ask for sparse ones by `Preferences::csr`"))
+            }
         }
     }
 
@@ -151,10 +168,9 @@ impl Tile {
             Frames::Consecutive(_) => self.n_frames,
             Frames::Listed(indices) => indices.len(),
         };
-        let block_len = self.sig_shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent));
-        let n_pixels = block_len.and_then(|size| size.checked_mul(self.n_frames));
         let fits = match &self.pixels {
-            Content::Dense(values) => n_pixels == Some(Numbers::of(values).len()),
+            Content::Dense(values) => self.n_pixels() == Some(Numbers::of(values).len()),
+            Content::Window { memory, start, dtype } => self.in_window(memory, *start, *dtype).is_some(),
             Content::Csr { .. } => self.csr()?.fits(self.n_frames),
         };
         if listed != self.n_frames || !fits {

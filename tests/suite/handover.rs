@@ -14,7 +14,7 @@ use lthost_tests::{counts, save, wasm};
 fn result(plugin: &Plugin, path: &Path, handover: Handover, tile_bytes: u64) -> Vec<u8> {
     let dataset = Arc::new(dataset::open(path, &DatasetOptions::default()).unwrap());
     let spec = UdfSpec { label: None, plugin: plugin.clone(), arguments: Vec::new() };
-    let config = RunConfig { handover, tile_bytes, partitions: Some(3), ..RunConfig::default() };
+    let config = RunConfig { handover, tile_bytes: Some(tile_bytes), partitions: Some(3), ..RunConfig::default() };
     let outcome = Pool::new(2).unwrap().run(&dataset, &[spec], &config).unwrap();
     outcome.udfs[0].results[0].data.clone()
 }

@@ -58,6 +58,7 @@ fn untyped(parts: &[(&str, &str)]) -> Vec<u8> {
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.preferences\") (param i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.buffers\") (param i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.preprocess\") (param i32) (result i32) unreachable)
+            (func (export \"lthost:udf/udf@0.1.0#[method]udf.window\") (param i32 i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.begin\")
                 (param i32 i64 i64 i64 i64 i64 i64 i32 i32) (result i32) unreachable)
             (func (export \"lthost:udf/udf@0.1.0#[method]udf.process\") (param i32) (result i32) unreachable)

@@ -114,7 +114,12 @@ fn the_examples_agree_with_plain_loops() {
     for (partitions, tile_bytes, roi) in
         [(1, 1 << 20, None), (3, 200, None), (20, 1, Some(roi())), (7, 1 << 20, Some(roi()))]
     {
-        let config = RunConfig { partitions: Some(partitions), tile_bytes, roi: roi.clone(), ..RunConfig::default() };
+        let config = RunConfig {
+            partitions: Some(partitions),
+            tile_bytes: Some(tile_bytes),
+            roi: roi.clone(),
+            ..RunConfig::default()
+        };
         let outcomes = [1, 2, 3].map(|workers| Pool::new(workers).unwrap().run(&dataset, &udfs, &config).unwrap());
         let (counts, largest, at) = expected(roi.as_ref());
         let last = roi.map_or(19, |_| 17);
@@ -156,7 +161,7 @@ fn every_function_of_the_contract_can_be_written() {
     weighted.arguments.push(("weight".to_owned(), weights));
     weighted.label = Some("weighted".to_owned());
     let udfs = [udf(&plugin, &[]), weighted];
-    let config = RunConfig { partitions: Some(3), tile_bytes: 200, ..RunConfig::default() };
+    let config = RunConfig { partitions: Some(3), tile_bytes: Some(200), ..RunConfig::default() };
     let outcomes = [1, 2, 3].map(|workers| Pool::new(workers).unwrap().run(&dataset, &udfs, &config).unwrap());
     assert!(outcomes.iter().all(|outcome| bits(outcome) == bits(&outcomes[0])), "the number of workers shows");
     check_everything(&outcomes[0]);

@@ -416,7 +416,7 @@ fn configs() -> Vec<RunConfig> {
         for (tile_bytes, partitions) in [(1, 1), (100, 3), (1000, 20), (1 << 20, 4)] {
             configs.push(RunConfig {
                 roi: roi.clone(),
-                tile_bytes,
+                tile_bytes: Some(tile_bytes),
                 partitions: Some(partitions),
                 ..RunConfig::default()
             });
@@ -475,7 +475,8 @@ fn sparse_tiles_are_corrected() {
     let corrections = Corrections::new(&dark.shape, Some(&dark), None, None).unwrap();
     let udfs = [bench.udf("guest_csr_sum", Vec::new()), bench.udf("plugin_sumsig", Vec::new())];
     for tile_bytes in [50, 1 << 20] {
-        let config = RunConfig { corrections: corrections.clone(), tile_bytes, ..RunConfig::default() };
+        let config =
+            RunConfig { corrections: corrections.clone(), tile_bytes: Some(tile_bytes), ..RunConfig::default() };
         for path in [&bench.sparse, &bench.dense] {
             let outcome = run_on(path, &udfs, &config);
             assert!(result(&outcome, 0, "frames") == result(&outcome, 1, "intensity"));

@@ -118,7 +118,7 @@ impl Job<'_> {
     fn run(&self, workers: usize, partitions: Option<u64>, tile_bytes: u64) -> Result<Outcome, RunError> {
         let config = RunConfig {
             partitions,
-            tile_bytes,
+            tile_bytes: Some(tile_bytes),
             roi: self.roi.clone(),
             corrections: self.corrections.clone(),
             ..RunConfig::default()

@@ -115,6 +115,9 @@ class Instance:
         self.partial.restart(partition, tiling)
         self.udf.begin(partition, self.partial)
 
+    def window(self, memory):
+        pass  # never called: tiles are asked for as bytes
+
     @guarded
     def process(self, tile):
         tile = self.tile(tile)

@@ -18,6 +18,7 @@ mod plain;
 mod raw;
 mod raw_csr;
 mod scan;
+mod stored;
 
 use std::{
     ops::Range,
@@ -31,10 +32,12 @@ use crate::{
 
 pub use error::DatasetError;
 pub use map::FileInfo;
+pub(crate) use map::page_size;
 pub use options::{DatasetOptions, FormatInfo, formats};
 
 use frames::{Frames, Wanted};
 use raw_csr::SparseFrames;
+pub(crate) use stored::Stored;
 
 /// A scan of frames in one or more files.
 ///

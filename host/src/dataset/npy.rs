@@ -12,7 +12,7 @@ use crate::shape::{
 const SIG_DIMS: usize = 2;
 
 pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, DatasetError> {
-    let file = MappedFile::open(path)?;
+    let file = MappedFile::open_alone(path)?;
     let bad = |source| DatasetError::Npy { path: path.to_owned(), source };
     let header = parse_header(file.bytes()).map_err(bad)?;
     let expected = header.data_bytes().map_err(bad)?;

@@ -16,7 +16,7 @@ pub(super) fn open(path: &Path, options: &DatasetOptions) -> Result<Found, Datas
         return Err(DatasetError::OptionMissing { path: path.to_owned(), format: RAW.name, missing });
     };
     let bytes = |key| options.own::<u64>(key, "a number of bytes").map(Option::unwrap_or_default);
-    let file = MappedFile::open(path)?;
+    let file = MappedFile::open_alone(path)?;
     let layout = plain::Layout {
         dtype: dtype.0,
         byte_order: byte_order(dtype, options.byte_order)?,

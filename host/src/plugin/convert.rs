@@ -59,6 +59,8 @@ pub enum TileForm {
     Csr,
     /// No pixels.
     InHost,
+    /// Typed numbers in memory that stays the same for all tiles.
+    Window,
 }
 
 /// How a UDF wants to be fed.
@@ -243,6 +245,7 @@ pub(super) fn preferences(from: wit::Preferences) -> Preferences {
             wit::TileForm::Bytes => TileForm::Bytes,
             wit::TileForm::Csr => TileForm::Csr,
             wit::TileForm::InHost => TileForm::InHost,
+            wit::TileForm::Window => TileForm::Window,
         },
         depth: from.depth,
         total_size: from.total_size,
@@ -366,6 +369,7 @@ pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, 
     let data = match tile.pixels {
         Pixels::Dense(_) => wit::TileData::Dense(to_values(tile.dtype, &data)),
         Pixels::Bytes(_) => wit::TileData::Bytes(data),
+        Pixels::Window(_) => unreachable!("a copied tile is handed over as `dense`"),
         Pixels::Csr(rows) => wit::TileData::Csr(wit::CsrData {
             indptr: rows.indptr().to_vec(),
             indices: rows.indices().to_vec(),

@@ -1,5 +1,7 @@
 //! A plugin at work: an instance in a store of its own, used by one thread, dropped after an error.
 
+use std::{ops::Range, sync::atomic::AtomicUsize};
+
 use wasmtime::{
     Store, WasmBacktrace,
     component::{ComponentNamedList, Func, Instance as WasmInstance, Lift, Lower, ResourceAny},
@@ -71,22 +73,33 @@ pub(crate) enum Pixels<'a> {
     Bytes(&'a Fill<'a>),
     /// A row for each frame.
     Csr(&'a CsrRows),
+    /// Typed numbers in the instance's window.
+    Window(&'a InWindow<'a>),
+}
+
+/// Pixels that lie in an instance's window.
+pub(crate) struct InWindow<'a> {
+    /// Where they begin, in bytes.
+    pub(crate) position: usize,
+    /// Sees that they are there. Gets the whole window.
+    pub(crate) put: &'a Fill<'a>,
 }
 
 impl TileInput<'_> {
-    /// Bytes that are written by [`TileInput::fill`].
+    /// Bytes that are written by [`TileInput::fill`]: those of a list.
     fn n_bytes(&self, n_frames: u64) -> Result<usize, PluginError> {
         let n_bytes = match self.pixels {
             Pixels::Dense(_) | Pixels::Bytes(_) => n_frames * self.block.size * self.dtype.size() as u64,
-            Pixels::Csr(_) => 0,
+            Pixels::Csr(_) | Pixels::Window(_) => 0,
         };
         usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })
     }
 
-    /// Writes dense pixels.
+    /// Writes dense pixels, into their list or into the window.
     fn fill(&self, out: &mut [u8]) -> Result<(), FillFailed> {
         match self.pixels {
             Pixels::Dense(fill) | Pixels::Bytes(fill) => fill(out),
+            Pixels::Window(InWindow { put, .. }) => put(out),
             Pixels::Csr(_) => Ok(()),
         }
     }
@@ -98,8 +111,11 @@ type Fill<'a> = dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync + 'a;
 /// How a tile gets into a plugin's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Handover {
-    /// It is decoded there.
+    /// In a window, it is there as pages of the file, where that has the numbers as the plugin wants them; otherwise as
+    /// [`Handover::InPlace`].
     #[default]
+    Mapped,
+    /// It is decoded there.
     InPlace,
     /// It is decoded elsewhere and copied, with wasmtime's public means alone. The plain way, to hold the other against.
     Copied,
@@ -119,11 +135,14 @@ pub(crate) struct Instance {
     bindings: bindings::Plugin,
     exports: WasmInstance,
     udf: Option<Udf>,
+    /// Where tiles are put in its memory.
+    window: Range<usize>,
 }
 
 /// The UDF in an instance, with the functions whose arguments are lowered in place.
 struct Udf {
     resource: ResourceAny,
+    window: Func,
     process: Func,
     merge: Func,
     merge_all: Func,
@@ -151,7 +170,7 @@ impl Instance {
         };
         let (bindings, exports) =
             instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", &error))?;
-        Ok(Self { store, bindings, exports, udf: None })
+        Ok(Self { store, bindings, exports, udf: None, window: 0..0 })
     }
 
     /// What the plugin says of itself.
@@ -189,6 +208,7 @@ impl Instance {
         };
         self.udf = Some(Udf {
             resource,
+            window: method("window")?,
             process: method("process")?,
             merge: method("merge")?,
             merge_all: method("merge-all")?,
@@ -247,6 +267,25 @@ impl Instance {
         })
     }
 
+    /// Gives the plugin a window of `n_bytes`.
+    pub(crate) fn make_window(&mut self, n_bytes: usize) -> Result<(), PluginError> {
+        let (func, start) = (self.udf().window, AtomicUsize::new(0));
+        let memory = lower::List::<u8>::new(lower::Fill::Later(n_bytes, &start));
+        self.call_lowered("window", Place::default(), func, |udf| (udf, memory))?;
+        let start = start.into_inner();
+        self.window = start..start + n_bytes;
+        Ok(())
+    }
+
+    pub(crate) fn has_window(&self) -> bool {
+        !self.window.is_empty()
+    }
+
+    /// Where the window begins in the plugin's memory.
+    pub(crate) fn window_address(&self) -> usize {
+        self.window.start
+    }
+
     /// Processes a tile of the current partition.
     pub(crate) fn process(&mut self, partition: &PartitionRange, tile: &TileInput<'_>) -> Result<(), PluginError> {
         let frames: Vec<u64> = tile.frames.iter().map(|frame| frame.0).collect();
@@ -291,6 +330,12 @@ impl Instance {
             data: match tile.pixels {
                 Pixels::Dense(_) => lower::TileData::Dense(Values::new(tile.dtype, fill)),
                 Pixels::Bytes(_) => lower::TileData::Bytes(lower::List::new(fill)),
+                Pixels::Window(&InWindow { position, .. }) => lower::TileData::Window(lower::InWindow {
+                    window: self.window.clone(),
+                    position: u32::try_from(position)
+                        .map_err(|_| PluginError::Runtime { message: "a window is too large".to_owned() })?,
+                    put: &filler,
+                }),
                 Pixels::Csr(rows) => lower::TileData::Csr(lower::CsrData {
                     indptr: rows.indptr(),
                     indices: rows.indices(),
@@ -463,6 +508,7 @@ impl Instance {
         type Outcome = (Result<(), wit::Error>,);
         let udf = self.udf();
         check::<(ResourceAny, lower::Tile<'static>), Outcome>(&udf.process, &self.store)
+            .and_then(|()| check::<(ResourceAny, lower::List<'static, u8>), Outcome>(&udf.window, &self.store))
             .and_then(|()| {
                 check::<
                     (

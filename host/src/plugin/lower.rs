@@ -4,7 +4,12 @@
 //! This leans on wasmtime's `component::__internal`, which promises no stability: this is the only file that does, and
 //! [`Fill::Slice`] is the plain way that a test holds equal to it.
 
-use std::{marker::PhantomData, mem::MaybeUninit};
+use std::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use wasmtime::{
     Store, ValRaw,
@@ -27,13 +32,15 @@ pub(crate) enum Fill<'a> {
     Slice(&'a [u8]),
     /// Made in place: this many bytes, by this function.
     With(usize, &'a Filler<'a>),
+    /// This many bytes, which stay as they are; tells where in the guest's memory they begin.
+    Later(usize, &'a AtomicUsize),
 }
 
 impl Fill<'_> {
     fn n_bytes(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
-            Self::With(n_bytes, _) => *n_bytes,
+            Self::With(n_bytes, _) | Self::Later(n_bytes, _) => *n_bytes,
         }
     }
 }
@@ -63,6 +70,7 @@ impl<T: ComponentType> List<'_, T> {
         match self.fill {
             Fill::Slice(bytes) => list.copy_from_slice(bytes),
             Fill::With(_, filler) => filler(list)?,
+            Fill::Later(_, place) => place.store(start, Ordering::Relaxed),
         }
         Ok((u32::try_from(start)?, u32::try_from(n_bytes / T::SIZE32)?))
     }
@@ -112,6 +120,59 @@ unsafe impl<T: ComponentType> Lower for List<'_, T> {
         *cx.get(offset) = start.to_le_bytes();
         *cx.get(offset + 4) = n_elements.to_le_bytes();
         Ok(())
+    }
+}
+
+/// A tile in a guest's window: the position, a `u32`. Nothing is allocated: the tile is put there meanwhile.
+pub(crate) struct InWindow<'a> {
+    /// Where the window is in the guest's memory.
+    pub(crate) window: Range<usize>,
+    pub(crate) position: u32,
+    /// Gets the bytes of the window.
+    pub(crate) put: &'a Filler<'a>,
+}
+
+impl InWindow<'_> {
+    fn put<S: 'static>(&self, cx: &mut LowerContext<'_, S>) -> wasmtime::Result<()> {
+        // Memory never shrinks, and the window was in it.
+        let window = cx.as_slice_mut().get_mut(self.window.clone());
+        (self.put)(window.ok_or_else(|| wasmtime::Error::msg("the plugin's window is not in its memory"))?)
+    }
+}
+
+#[expect(unsafe_code, reason = "the only way to hand memory over without an intermediate copy")]
+// SAFETY: everything is delegated to `u32`.
+unsafe impl ComponentType for InWindow<'_> {
+    type Lower = <u32 as ComponentType>::Lower;
+
+    const ABI: CanonicalAbiInfo = <u32 as ComponentType>::ABI;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
+        <u32 as ComponentType>::typecheck(ty, types)
+    }
+}
+
+#[expect(unsafe_code, reason = "the only way to hand memory over without an intermediate copy")]
+// SAFETY: everything is delegated to `u32`; what is written before is within the window.
+unsafe impl Lower for InWindow<'_> {
+    fn linear_lower_to_flat<S: 'static>(
+        &self,
+        cx: &mut LowerContext<'_, S>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<Self::Lower>,
+    ) -> wasmtime::Result<()> {
+        self.put(cx)?;
+        self.position.linear_lower_to_flat(cx, ty, dst)
+    }
+
+    fn linear_lower_to_memory<S: 'static>(
+        &self,
+        cx: &mut LowerContext<'_, S>,
+        ty: InterfaceType,
+        offset: usize,
+    ) -> wasmtime::Result<()> {
+        self.put(cx)?;
+        self.position.linear_lower_to_memory(cx, ty, offset)
     }
 }
 
@@ -198,6 +259,8 @@ pub(crate) enum TileData<'a> {
     #[component(name = "in-host")]
     #[expect(dead_code, reason = "the contract's type needs the case; there are no host kernels yet")]
     InHost,
+    #[component(name = "window")]
+    Window(InWindow<'a>),
 }
 
 /// `types.frames`.

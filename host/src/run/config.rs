@@ -35,8 +35,9 @@ pub struct RunConfig {
     pub partitions: Option<u64>,
     /// Process this partition alone, one of those that there would be.
     pub only_partition: Option<u64>,
-    /// Bytes that a tile should have: small enough for a core's cache, large enough that a call does not count.
-    pub tile_bytes: u64,
+    /// Bytes that a tile should have; [`Tiling::BYTES`](crate::tile::Tiling::BYTES) if none are given, or more where the
+    /// file's own pages are handed over.
+    pub tile_bytes: Option<u64>,
     /// The tiles of a partition come from the last to the first: results don't depend on it, if a UDF is right.
     pub backwards: bool,
     /// Boolean, of the scan's shape: the frames to use.
@@ -62,7 +63,7 @@ impl Default for RunConfig {
         Self {
             partitions: None,
             only_partition: None,
-            tile_bytes: 512 << 10,
+            tile_bytes: None,
             backwards: false,
             roi: None,
             corrections: Corrections::default(),

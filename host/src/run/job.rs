@@ -99,7 +99,7 @@ impl Job {
         let sandbox = Sandbox { limits, cancel: cancel.clone(), logger, sampler };
         let mut udfs = prepare(&source.scan, specs, &sandbox, &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
-        let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
+        let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(plan.window(&source.dataset, config, udf))).collect();
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
         let (n_resumed, mut updates) = begin(&source, (specs, &mut udfs), config, &plan)?;
         // Those that hold from the same position on count in this order.

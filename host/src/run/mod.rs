@@ -24,6 +24,7 @@ mod profile;
 mod schedule;
 mod source;
 mod udfs;
+mod window;
 mod work;
 
 pub use checkpoint::CheckpointError;

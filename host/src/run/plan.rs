@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{RunConfig, RunError, prepare::Prepared};
+use super::{RunConfig, RunError, prepare::Prepared, window::WindowSize};
 use crate::{
     buffer::PartitionRange,
     dataset::Dataset,
@@ -38,8 +38,12 @@ pub(super) struct PlannedPartition {
 const MAX_PARTITION_BYTES: u64 = 32 << 20;
 /// A data set is cut into this many partitions if it is large enough for that, for many workers to have something to do.
 const ENOUGH_PARTITIONS: u64 = 64;
-/// But no partition is made smaller than this.
+/// But no partition is made smaller than this, ..
 const MIN_PARTITION_BYTES: u64 = 2 << 20;
+/// .. and none of large frames has fewer than this many, up to so many bytes: each partition has its own sig buffers, which
+/// cost as much as a frame.
+const MIN_LARGE_FRAMES: u64 = 8;
+const MAX_LARGE_BYTES: u64 = 64 << 20;
 /// There are not more than this many, however large a scan is said to be.
 const MAX_PARTITIONS: u64 = 1 << 20;
 
@@ -52,8 +56,11 @@ const MAX_PARTITIONS: u64 = 1 << 20;
 /// Never: every bound is at most the number of frames.
 pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range<FrameIdx>> {
     let n_frames = dataset.nav().size();
-    let n_bytes = n_frames.saturating_mul(dataset.file_bytes_per_frame());
-    let by_size = n_bytes.div_ceil(MAX_PARTITION_BYTES).max((n_bytes / MIN_PARTITION_BYTES).min(ENOUGH_PARTITIONS));
+    let frame_bytes = dataset.file_bytes_per_frame();
+    let n_bytes = n_frames.saturating_mul(frame_bytes);
+    let smallest = frame_bytes.saturating_mul(MIN_LARGE_FRAMES).clamp(MIN_PARTITION_BYTES, MAX_LARGE_BYTES);
+    let largest = smallest.max(MAX_PARTITION_BYTES);
+    let by_size = n_bytes.div_ceil(largest).max((n_bytes / smallest).min(ENOUGH_PARTITIONS));
     equal_parts(n_frames, n_partitions.unwrap_or(by_size.min(MAX_PARTITIONS)).clamp(1, n_frames.max(1)))
 }
 
@@ -118,12 +125,28 @@ impl Plan {
         self.partitions.iter().map(pixels).max().unwrap_or(0)
     }
 
+    /// The window of a UDF, if it wants one and there is a tile to put there.
+    pub(super) fn window(&self, dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> Option<WindowSize> {
+        if udf.preferences.form != TileForm::Window {
+            return None;
+        }
+        let n_bytes = |n_pixels: u64| usize::try_from(n_pixels.saturating_mul(pixel_bytes(udf))).unwrap_or(usize::MAX);
+        let partition = self.partition_pixels(dataset, config, udf);
+        let tile = if udf.granularity == Granularity::Partition { partition } else { self.tile_pixels() };
+        let stored = is_stored(dataset, config, udf).then(|| n_bytes(partition));
+        (tile > 0).then(|| WindowSize::new(n_bytes(tile), stored, config.limits.max_memory_bytes))
+    }
+
+    /// Pixels of the largest tile.
+    fn tile_pixels(&self) -> u64 {
+        let largest_block = self.tiling.blocks.iter().map(|block| block.size).max().unwrap_or(0);
+        let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
+        largest_block.saturating_mul(self.tiling.depth.min(largest_partition))
+    }
+
     /// Sees that the largest call fits into a plugin's memory, before anything runs.
     fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
         let limit = u64::try_from(config.limits.max_memory_bytes).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
-        let largest_block = self.tiling.blocks.iter().map(|block| block.size).max().unwrap_or(0);
-        let largest_partition = self.partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0);
-        let depth = self.tiling.depth.min(largest_partition);
         for udf in udfs {
             let (what, pixels, hint) = match udf.granularity {
                 Granularity::Partition => (
@@ -131,8 +154,8 @@ impl Plan {
                     self.partition_pixels(dataset, config, udf),
                     "; more partitions (--partitions) make them smaller",
                 ),
-                Granularity::Frame => ("whole frames", largest_block.saturating_mul(depth), ""),
-                Granularity::Tile => ("tiles", largest_block.saturating_mul(depth), ""),
+                Granularity::Frame => ("whole frames", self.tile_pixels(), ""),
+                Granularity::Tile => ("tiles", self.tile_pixels(), ""),
             };
             let n_bytes = pixels.saturating_mul(pixel_bytes(udf));
             if n_bytes > limit {
@@ -169,7 +192,8 @@ fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Ti
         pixel_bytes: tiled().map(pixel_bytes).max().unwrap_or(1),
         whole_frames: tiled().any(|udf| udf.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
-        tile_bytes: hint.map_or(config.tile_bytes, |hint| hint.min(limit)),
+        tile_bytes: hint.map(|hint| hint.min(limit)).or(config.tile_bytes),
+        as_stored: tiled().all(|udf| is_stored(dataset, config, udf)),
         split_rows: tiled().filter_map(|udf| udf.preferences.split_rows).fold(0, common_multiple),
     };
     Tiling::choose(dataset.sig(), &demand)
@@ -182,6 +206,12 @@ fn common_multiple(a: u64, b: u64) -> u64 {
         (divisor, rest) = (rest, divisor % rest);
     }
     if a == 0 || b == 0 { a.max(b) } else { (a / divisor).saturating_mul(b) }
+}
+
+/// Whether `udf` may get the file's own pages.
+fn is_stored(dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> bool {
+    let takes_them = udf.preferences.form == TileForm::Window && config.corrections.is_empty();
+    takes_them && dataset.is_stored_as(udf.input_dtype)
 }
 
 /// Bytes that a pixel takes in a tile. A sparse one may have an entry for every pixel.

@@ -7,6 +7,7 @@ use super::{
     declare::create,
     profile::{Clock, Task},
     source::Scan,
+    window::WindowSize,
 };
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage},
@@ -48,6 +49,8 @@ pub(super) struct Recipe {
     pub(super) input_dtype: Dtype,
     pub(super) declarations: Vec<Declaration>,
     pub(super) n_bytes: u64,
+    /// Of the window that a worker's instance gets, if it wants one.
+    pub(super) window: Option<WindowSize>,
 }
 
 pub(super) fn prepare(
@@ -103,7 +106,8 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
 }
 
 impl Prepared {
-    pub(super) fn recipe(&self) -> Recipe {
+    /// `window`: what the plan says of the UDF's.
+    pub(super) fn recipe(&self, window: Option<WindowSize>) -> Recipe {
         Recipe {
             label: self.label.clone(),
             manifest: self.manifest.clone(),
@@ -114,6 +118,7 @@ impl Prepared {
             input_dtype: self.input_dtype,
             declarations: self.merged.declarations().to_vec(),
             n_bytes: n_bytes(self.merged.declarations(), self.n_rows, &self.sig),
+            window,
         }
     }
 
@@ -185,7 +190,7 @@ impl Prepared {
         sandbox: &Sandbox,
         parameters: &Parameters,
     ) -> Result<(), PluginError> {
-        self.recipe().update(&mut self.main, (scan, sandbox), parameters, Role::Main)
+        self.recipe(None).update(&mut self.main, (scan, sandbox), parameters, Role::Main)
     }
 
     /// Results of what is merged so far.
@@ -282,7 +287,7 @@ impl Recipe {
         self.check(instance, "after `update` than before")
     }
 
-    /// Holds what an instance says against what the first one said.
+    /// Holds what an instance says against what the first one said; then it may get its window.
     fn check(&self, instance: &mut Instance, when: &str) -> Result<(), PluginError> {
         if instance.preferences()? != self.preferences {
             return Err(instance.broke("preferences", &format!("asks for other tiles {when}")));
@@ -290,7 +295,10 @@ impl Recipe {
         if instance.buffers(self.input_dtype)? != self.declarations {
             return Err(instance.broke("buffers", &format!("declares other buffers {when}")));
         }
-        Ok(())
+        match self.window {
+            Some(size) if !instance.has_window() => instance.make_window(size.n_bytes()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{RunConfig, RunError};
 use crate::{
     correction::Corrections,
-    dataset::{Dataset, DatasetError},
+    dataset::{Dataset, DatasetError, Stored},
     plugin::{Axes, Meta},
     shape::{Dtype, FrameIdx, Roi, Shape},
     tile::CsrRows,
@@ -90,6 +90,11 @@ impl Source {
             rest = later;
         }
         Ok(())
+    }
+
+    /// As many of `n_frames` frames from `first` on as lie in one file as they would be read.
+    pub(super) fn stored(&self, first: FrameIdx, n_frames: u64, dtype: Dtype) -> Option<Stored> {
+        self.scan.corrections.is_empty().then(|| self.dataset.stored(first, n_frames, dtype)).flatten()
     }
 
     /// Reads pixels `sig` of some frames as sparse rows. Data that are sparse in the files stay so, unless they have to be

@@ -12,11 +12,12 @@ use super::{
     prepare::Recipe,
     profile::{Task, Volume},
     schedule::Change,
+    window::{Placed, Step, Window},
 };
 use crate::{
     buffer::Partial,
     dataset::DatasetError,
-    plugin::{FillFailed, Granularity, Instance, Parameters, Pixels, Role, TileForm, TileInput},
+    plugin::{FillFailed, Granularity, Handover, InWindow, Instance, Parameters, Pixels, Role, TileForm, TileInput},
     shape::{FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -34,6 +35,7 @@ pub(super) struct Worker {
 struct WorkerUdf {
     instance: Instance,
     parameters: Arc<Parameters>,
+    window: Window,
 }
 
 impl Worker {
@@ -45,7 +47,8 @@ impl Worker {
             let make = |(idx, recipe): (usize, &Recipe)| {
                 let task = Task::new(idx, Phase::Create, None);
                 let instance = job.clock.time(task, || recipe.instantiate(surroundings))?;
-                Ok::<_, RunError>(WorkerUdf { instance, parameters: Arc::clone(&recipe.parameters) })
+                let (parameters, window) = (Arc::clone(&recipe.parameters), Window::default());
+                Ok::<_, RunError>(WorkerUdf { instance, parameters, window })
             };
             self.udfs = job.recipes.iter().enumerate().map(make).collect::<Result<_, _>>()?;
         }
@@ -56,6 +59,8 @@ impl Worker {
                 recipe.update(&mut udf.instance, surroundings, &change.parameters, Role::Worker)
             })?;
             udf.parameters = Arc::clone(&change.parameters);
+            // It may be another instance, whose window is empty.
+            udf.window = Window::default();
         }
         self.n_changes += changes.len();
         Ok(())
@@ -134,13 +139,24 @@ fn process_tile(
     let failure: Mutex<Option<DatasetError>> = Mutex::new(None);
     let dtype = recipe.input_dtype;
     let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
-    let aux: Vec<_> = udf.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
-    let fill = |out: &mut [u8]| {
-        lap.reading(|| job.source.read(tile.frame_indices, &pixels, dtype, out)).map_err(|error| {
+    let told = |outcome: Result<(), DatasetError>| {
+        outcome.map_err(|error| {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             FillFailed
         })
     };
+    let read = |out: &mut [u8]| job.source.read(tile.frame_indices, &pixels, dtype, out);
+    let fill = |out: &mut [u8]| told(lap.reading(|| read(out)));
+    let placed = udf.place(job, recipe, partition, tile);
+    let aux: Vec<_> = udf.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
+    let put = |window: &mut [u8]| {
+        told(lap.reading(|| match &placed.step {
+            Step::None => Ok(()),
+            Step::Map(stored, part) => job.source.dataset.map_over(stored, &mut window[part.clone()]),
+            Step::Decode(part) => read(&mut window[part.clone()]),
+        }))
+    };
+    let in_window = InWindow { position: placed.position, put: &put };
     let rows;
     let pixels = match recipe.preferences.form {
         TileForm::Csr => {
@@ -148,7 +164,8 @@ fn process_tile(
             Pixels::Csr(&rows)
         }
         TileForm::Bytes => Pixels::Bytes(&fill),
-        TileForm::Dense | TileForm::InHost => Pixels::Dense(&fill),
+        TileForm::Window if job.handover != Handover::Copied => Pixels::Window(&in_window),
+        TileForm::Dense | TileForm::InHost | TileForm::Window => Pixels::Dense(&fill),
     };
     let input = TileInput {
         roi_start: tile.frames.start.0,
@@ -167,7 +184,7 @@ fn process_tile(
             Pixels::Csr(rows) => {
                 rows.values().len() as u64 + 4 * (rows.indices().len() as u64 + rows.indptr().len() as u64)
             }
-            Pixels::Dense(_) | Pixels::Bytes(_) => n_pixels * dtype.size() as u64,
+            Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) => n_pixels * dtype.size() as u64,
         };
         Volume { n_bytes, n_pixels }
     });
@@ -175,6 +192,22 @@ fn process_tile(
     match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error.into()),
         None => Ok(processed?),
+    }
+}
+
+impl WorkerUdf {
+    /// Where a tile goes in the UDF's window, if it has one.
+    fn place(&mut self, job: &Job, recipe: &Recipe, partition: &PlannedPartition, tile: &Portion<'_>) -> Placed {
+        let Some(size) = recipe.window else { return Placed::default() };
+        let (frames, dtype) = (tile.frame_indices, recipe.input_dtype);
+        let n_bytes = frames.len() * to_usize(tile.block.size) * dtype.size();
+        let (roi, n_frames) = (&job.source.scan.roi, frames.len() as u64);
+        let is_run = roi.n_consecutive(tile.frames) == n_frames && tile.block.size == job.source.scan.sig.size();
+        let stored = |n_frames| job.source.stored(frames[0], n_frames, dtype);
+        let whole = (is_run && job.handover == Handover::Mapped).then(|| stored(n_frames)).flatten();
+        let whole = whole.filter(|whole| whole.n_bytes() == n_bytes);
+        let stretch = || stored(roi.n_consecutive(&(tile.frames.start..partition.present.end)));
+        self.window.place((size, self.instance.window_address()), n_bytes, whole.as_ref(), stretch)
     }
 }
 

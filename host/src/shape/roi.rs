@@ -103,6 +103,24 @@ impl Roi {
         }
     }
 
+    /// How many of `frames`, from the first on, follow each other in the scan without a gap.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many selected frames.
+    pub fn n_consecutive(&self, frames: &Range<RoiIdx>) -> u64 {
+        let index = |idx: RoiIdx| usize::try_from(idx.0).expect("within the selected frames");
+        let Some(selected) = &self.selected else { return frames.end.0 - frames.start.0 };
+        let selected = &selected[index(frames.start)..index(frames.end)];
+        // Ascending, so what has left its place never comes back.
+        let (mut n, mut rest) = (0, selected.len());
+        while n < rest {
+            let middle = n.midpoint(rest);
+            if selected[middle] - selected[0] == middle as u64 { n = middle + 1 } else { rest = middle }
+        }
+        n as u64
+    }
+
     /// How many selected frames lie before `frame`.
     fn rank(&self, frame: FrameIdx) -> RoiIdx {
         match &self.selected {
@@ -129,6 +147,15 @@ mod tests {
         assert_eq!(roi.within(&(FrameIdx(3)..FrameIdx(5))), RoiIdx(2)..RoiIdx(2));
         assert_eq!(roi.frame(RoiIdx(2)), FrameIdx(5));
         assert_eq!(roi.to_mask().unwrap(), [0, 1, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn consecutive_frames_are_counted() {
+        let nav = Shape::new([2, 5]).unwrap();
+        let roi = Roi::from_mask(&mask(&[0, 1, 1, 1, 0, 0, 1, 0, 1, 1]), &nav).unwrap();
+        let count = |range: Range<u64>| roi.n_consecutive(&(RoiIdx(range.start)..RoiIdx(range.end)));
+        assert_eq!([count(0..6), count(0..2), count(1..6), count(3..6), count(4..6), count(2..2)], [3, 2, 2, 1, 2, 0]);
+        assert_eq!(Roi::everything(&nav).n_consecutive(&(RoiIdx(2)..RoiIdx(9))), 7);
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub fn merge(
     }
     let sandbox = Sandbox::new(limits.clone(), Cancel::default(), Arc::clone(&observer.logger));
     let mut udfs = prepare(&scan, &specs, &sandbox, &Clock::default())?;
-    let recipes: Vec<_> = udfs.iter().map(Prepared::recipe).collect();
+    let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(None)).collect();
     let partitions = within_roi(equal_parts(scan.nav.size(), run.n_partitions), &scan.roi, &present);
     let mut schedule = Schedule::new(partitions.len(), 1);
     let mut updates: Vec<_> = run.updates.iter().collect();

@@ -55,7 +55,7 @@ pub(in crate::run) struct RunRecord {
     pub(super) gain: Option<ArrayRecord>,
     pub(super) excluded: Option<ArrayRecord>,
     pub(super) n_partitions: u64,
-    pub(super) tile_bytes: u64,
+    pub(super) tile_bytes: Option<u64>,
     #[serde(default)]
     pub(super) backwards: bool,
     pub(super) deterministic: bool,

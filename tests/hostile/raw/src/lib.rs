@@ -84,6 +84,7 @@ impl GuestUdf for Liar {
             "in-host" => preferences.form = TileForm::InHost,
             "exactly-f32" => preferences.input = InputDtype::Exactly(Dtype::F32),
             "bytes" => preferences.form = TileForm::Bytes,
+            lie if lie.contains("window") => preferences.form = TileForm::Window,
             "depth-0" => preferences.depth = Some(0),
             "depth-max" => preferences.depth = Some(u64::MAX),
             "size-0" => preferences.total_size = Some(0),
@@ -122,6 +123,17 @@ impl GuestUdf for Liar {
         self.partition.set(Some(partition));
         if self.lie == "emit-in-begin" {
             emit(COUNT, 0, &[1]);
+        }
+        Ok(())
+    }
+
+    fn window(&self, memory: Vec<u8>) -> Result<(), Error> {
+        match self.lie.as_str() {
+            // The host goes on writing there.
+            "window-freed" => drop(memory),
+            "window-in-use" => memory.leak().fill(0xff),
+            "emit-in-window" => emit(COUNT, 0, &[1]),
+            _ => return Err(Error { message: "a window is more than I can take".to_owned(), causes: Vec::new() }),
         }
         Ok(())
     }

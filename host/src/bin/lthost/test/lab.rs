@@ -16,6 +16,7 @@ use lthost::{
     plugin::{Limits, PluginError},
     run::{Observer, Outcome, Phase, Pool, RunConfig, RunError, UdfOutcome, UdfSpec, silent},
     shape::npy,
+    tile::Tiling,
 };
 use tempfile::TempDir;
 
@@ -203,7 +204,7 @@ impl<'a> Lab<'a> {
     /// Size of tiles, for `--tile-bytes`.
     pub(super) fn tile_bytes(&mut self, case: &Case) -> anyhow::Result<u64> {
         let n_pixels = match case.tiles {
-            Tiles::Whole => return Ok(RunConfig::default().tile_bytes),
+            Tiles::Whole => return Ok(Tiling::BYTES),
             Tiles::Frames(n_frames) => n_frames * case.data.n_pixels(),
             Tiles::Pixels(n_pixels) => SPLIT_DEPTH * n_pixels,
         };
@@ -220,7 +221,7 @@ impl<'a> Lab<'a> {
         Ok(RunConfig {
             partitions: Some(case.partitions),
             only_partition: case.only,
-            tile_bytes: self.tile_bytes(case)?,
+            tile_bytes: Some(self.tile_bytes(case)?),
             backwards: case.backwards,
             roi: case.roi_array(),
             limits: self.limits.clone(),
