@@ -295,6 +295,40 @@ fn one_worker(lie: &str) -> Ended {
 }
 
 #[test]
+fn a_window_harms_only_its_own_plugin() {
+    lie("window-freed").succeeds();
+    lie("window-in-use").succeeds();
+    one_worker("emit-in-window").fails_saying(
+        "plugin `raw`, `window`: emitted outside of `end`, `merge`, `merge-all`, `preprocess` and `results`",
+    );
+    one_worker("window-refused").fails_saying("plugin `raw`, `window`: a window is more than I can take");
+}
+
+#[test]
+fn a_window_has_nothing_of_the_file_but_the_frames() {
+    const SECRET: u8 = 0xee;
+    let folder = Folder::new();
+    let (frame, n_frames) = (32 * 32, 600);
+    for (n_lead, name) in [(100, "unaligned.raw"), (4096, "aligned.raw")] {
+        // Of three partitions the first and the last are secret, and what stands before the frames.
+        let frames = (0..n_frames).map(|i| if (200..400).contains(&i) { 0x11 } else { SECRET });
+        let bytes = [vec![SECRET; n_lead], frames.flat_map(|byte| vec![byte; frame * 2]).collect()].concat();
+        fs::write(folder.path(name), bytes).unwrap();
+        let run = |partition| {
+            let offset = n_lead.to_string();
+            let (shape, plugin) = (["--nav-shape", "600", "--sig-shape", "32,32"], ["--plugin", "hostile_raw"]);
+            let mut args = vec!["run", "--dataset", name, "--dtype", "u16", "--offset", &offset, "--partitions", "3"];
+            args.extend(shape.into_iter().chain(plugin).chain(["-p", "lie=window-peek", "--partition", partition]));
+            folder.lthost(&args)
+        };
+        run("1").succeeds();
+        let all = 200 * frame * 2;
+        let seen = format!("(partition 0, frames 0..200): {all} bytes are in the window that are not the tile's");
+        run("0").fails_saying(&format!("plugin `raw`, `process` {seen}"));
+    }
+}
+
+#[test]
 fn absurd_buffers_are_refused() {
     let plain = "which is not made of 1 to 64 letters, digits, `_` and `-`";
     for (name, what) in [

@@ -20,6 +20,8 @@ use bindings::{
 
 /// What goes wrong in a terminal that believes it.
 const ESCAPES: &str = "\x1b[31mred\x1b[0m\u{202e}\x07";
+/// What a test has in a file around the frames of a run.
+const SECRET: u8 = 0xee;
 /// Place of the buffers in the order of declaration.
 const COUNT: u32 = 0;
 const PIXELS: u32 = 1;
@@ -40,6 +42,7 @@ pub struct Liar {
     n_pixels: usize,
     n_roi_frames: usize,
     partition: Cell<Option<Partition>>,
+    window: Cell<&'static [u8]>,
 }
 
 impl Guest for Raw {
@@ -67,6 +70,7 @@ impl GuestUdf for Liar {
             n_pixels: meta.sig_shape.iter().map(|&extent| to_usize(extent)).product(),
             n_roi_frames: to_usize(meta.n_roi_frames),
             partition: Cell::new(None),
+            window: Cell::new(&[]),
         }))
     }
 
@@ -133,6 +137,7 @@ impl GuestUdf for Liar {
             "window-freed" => drop(memory),
             "window-in-use" => memory.leak().fill(0xff),
             "emit-in-window" => emit(COUNT, 0, &[1]),
+            "window-peek" => self.window.set(memory.leak()),
             _ => return Err(Error { message: "a window is more than I can take".to_owned(), causes: Vec::new() }),
         }
         Ok(())
@@ -141,6 +146,11 @@ impl GuestUdf for Liar {
     fn process(&self, _: Tile) -> Result<(), Error> {
         if self.lie == "emit-in-process" {
             emit(COUNT, 0, &[1]);
+        }
+        let secrets = self.window.get().iter().filter(|&&byte| byte == SECRET).count();
+        if secrets > 0 {
+            let message = format!("{secrets} bytes are in the window that are not the tile's");
+            return Err(Error { message, causes: Vec::new() });
         }
         Ok(())
     }
