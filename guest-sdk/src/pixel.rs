@@ -8,7 +8,7 @@ use crate::Element;
 /// [`each_pixel!`](crate::each_pixel) runs an expression on numbers of these types, and
 /// [`Meta::counts_or`](crate::Meta::counts_or) asks for them.
 pub trait Pixel<A: Element>: Element {
-    /// In which up to 2048 of them are added up; that of counts is exact.
+    /// In which up to 64 of them are added up; that of counts is exact.
     #[doc(hidden)]
     type Sum: Copy;
 
@@ -20,11 +20,6 @@ pub trait Pixel<A: Element>: Element {
     #[doc(hidden)]
     #[must_use]
     fn added(self, sum: Self::Sum) -> Self::Sum;
-
-    /// Two sums in one.
-    #[doc(hidden)]
-    #[must_use]
-    fn joined(sum: Self::Sum, other: Self::Sum) -> Self::Sum;
 
     /// The sum, rounded.
     #[doc(hidden)]
@@ -49,10 +44,6 @@ impl<A: Element> Pixel<A> for A {
         sum.plus(self)
     }
 
-    fn joined(sum: A, other: A) -> A {
-        sum.plus(other)
-    }
-
     fn total(sum: A) -> A {
         sum
     }
@@ -67,17 +58,13 @@ impl<A: Element> Pixel<A> for A {
 }
 
 macro_rules! counts {
-    ($($count:ty)*; $part:ty) => { $(
+    ($($count:ty)*; $sum:ty; $part:ty) => { $(
         impl Pixel<$part> for $count {
-            type Sum = i32;
-            const NO_SUM: i32 = 0;
+            type Sum = $sum;
+            const NO_SUM: $sum = 0;
 
-            fn added(self, sum: i32) -> i32 {
-                sum + i32::from(self)
-            }
-
-            fn joined(sum: i32, other: i32) -> i32 {
-                sum + other
+            fn added(self, sum: $sum) -> $sum {
+                sum + <$sum>::from(self)
             }
 
             #[expect(
@@ -85,11 +72,11 @@ macro_rules! counts {
                 reason = "one of the two widths needs what follows"
             )]
             #[allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "rounding is what is meant")]
-            fn total(sum: i32) -> $part {
+            fn total(sum: $sum) -> $part {
                 sum as $part
             }
 
-            fn wide_total(sum: i32) -> f64 {
+            fn wide_total(sum: $sum) -> f64 {
                 sum.into()
             }
 
@@ -99,8 +86,10 @@ macro_rules! counts {
         }
     )* };
 }
-counts!(u8 i8 u16 i16; f32);
-counts!(u8 i8 u16 i16; f64);
+counts!(u8 i8; i16; f32);
+counts!(u8 i8; i16; f64);
+counts!(u16 i16; i32; f32);
+counts!(u16 i16; i32; f64);
 
 /// Like [`each_dtype!`](crate::each_dtype) for numbers that are [`Pixel`]s of `f32` or of `f64`:
 /// `each_pixel!(numbers, f32, |slice| expression)`. Gives a [`Result`](crate::Result): an error for all others.

@@ -24,11 +24,26 @@ pub use moments::add_moments;
 pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum, sum_as};
 
+use crate::{Element, cast};
+
 /// Pixels in a turn of a loop.
 const CHUNK: usize = 32;
 
 /// Numbers that are added up before the sum goes over to the wide type.
 const SEGMENT: usize = 2048;
+
+/// Bytes that [`fetch`] is called for at a time: well within the first cache.
+const FETCHED: usize = 16 << 10;
+
+/// Has numbers brought from memory into the first cache at full speed. A kernel that computes with them as they come keeps
+/// fewer reads in flight than the memory can serve.
+#[inline]
+fn fetch<T: Element>(numbers: &[T]) {
+    const LINE: usize = 64;
+    // Rotated, so that the compiler doesn't gather what it reads in vectors.
+    let seen = cast::bytes(numbers).iter().step_by(LINE).fold(0_u32, |seen, &byte| seen.rotate_left(1) ^ u32::from(byte));
+    std::hint::black_box(seen);
+}
 
 #[cfg(test)]
 pub(crate) mod samples {

@@ -1,6 +1,6 @@
 //! From many numbers one.
 
-use super::{CHUNK, SEGMENT};
+use super::{CHUNK, FETCHED, SEGMENT, fetch};
 use crate::{Element, Pixel, Real};
 
 /// The sum of `numbers`, in the type in which it keeps its digits.
@@ -10,36 +10,33 @@ pub fn sum<T: Element>(numbers: &[T]) -> T::Wide {
 
 /// As [`sum`]; that of counts is what it is of the same numbers as `A`, and exact up to 2048 of them.
 pub fn sum_as<A: Element, P: Pixel<A>>(numbers: &[P]) -> A::Wide {
-    numbers.chunks(SEGMENT).fold(A::Wide::ZERO, |total, segment| total.plus(sum_segment::<A, P>(segment)))
+    let mut total = A::Wide::ZERO;
+    for block in numbers.chunks(FETCHED / size_of::<P>()) {
+        fetch(block);
+        total = block.chunks(SEGMENT).fold(total, |total, segment| total.plus(sum_segment::<A, P>(segment)));
+    }
+    total
 }
 
 #[inline]
 fn sum_segment<A: Element, P: Pixel<A>>(segment: &[P]) -> A::Wide {
     let (chunks, rest) = segment.as_chunks::<CHUNK>();
     let mut lanes = [P::NO_SUM; CHUNK];
-    if size_of::<P>() == 1 {
-        // Few lanes, each of which gets several numbers in turn: they become four times as large on the way.
-        for chunk in chunks {
-            for i in 0..8 {
-                lanes[i] = chunk[i + 24].added(chunk[i + 16].added(chunk[i + 8].added(chunk[i].added(lanes[i]))));
-            }
-        }
-    } else {
-        for chunk in chunks {
-            for i in 0..CHUNK {
-                lanes[i] = chunk[i].added(lanes[i]);
-            }
+    add_lanes(&mut lanes, chunks);
+    let total = lanes.iter().fold(A::Wide::ZERO, |total, &lane| total.plus(P::wide_total(lane)));
+    rest.iter().fold(total, |total, number| total.plus(number.value().widen()))
+}
+
+/// As a call: seen together with what becomes of the lanes, the compiler makes vectors of half the size.
+#[inline(never)]
+fn add_lanes<A: Element, P: Pixel<A>>(lanes: &mut [P::Sum; CHUNK], chunks: &[[P; CHUNK]]) {
+    let mut sums = *lanes;
+    for chunk in chunks {
+        for i in 0..CHUNK {
+            sums[i] = chunk[i].added(sums[i]);
         }
     }
-    let tail = rest.iter().fold(A::Wide::ZERO, |total, number| total.plus(number.value().widen()));
-    let mut width = CHUNK / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = P::joined(lanes[i], lanes[i + width]);
-        }
-        width /= 2;
-    }
-    P::wide_total(lanes[0]).plus(tail)
+    *lanes = sums;
 }
 
 /// Adds up lanes in pairs.
