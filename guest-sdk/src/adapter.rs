@@ -188,9 +188,8 @@ impl<U: Udf> State<U> {
                 start: count(start.into())?,
                 dtype: self.input.ok_or_else(unprepared)?,
             }),
-            wit::TileData::Bytes(_) | wit::TileData::InHost => {
-                Err(host::fault("a tile has a form that was not asked for"))
-            }
+            wit::TileData::InHost => Ok(Content::InHost),
+            wit::TileData::Bytes(_) => Err(host::fault("a tile has a form that was not asked for")),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Array, Axis, Block, Buffer, Corrections, Dtype, Error, Granularity, Input, Kind, Manifest, Merge, Meta, Parameter,
     ParameterType, Partition, Preferences, Result, Role, Tiling, Usage, Value, bindings::lthost::udf::types as wit,
-    tile::Frames,
+    meta::Form, tile::Frames,
 };
 
 /// A count from the host, which in a 32-bit guest may be more than memory can hold.
@@ -172,7 +172,11 @@ impl From<Preferences> for wit::Preferences {
         Self {
             input,
             granularity: preferences.granularity.map(Into::into),
-            form: if preferences.is_csr { wit::TileForm::Csr } else { wit::TileForm::Window },
+            form: match preferences.form {
+                Form::Dense => wit::TileForm::Window,
+                Form::Csr => wit::TileForm::Csr,
+                Form::InHost => wit::TileForm::InHost,
+            },
             depth: preferences.depth,
             total_size: preferences.total_size,
             split_rows: preferences.split_rows,

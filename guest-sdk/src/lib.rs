@@ -53,6 +53,7 @@ mod numbers;
 mod pixel;
 
 mod csr;
+mod matrix;
 mod output;
 mod partial;
 mod store;
@@ -87,6 +88,7 @@ pub use element::{Bool, Element, Float, Part, Real};
 pub use error::{Error, Result};
 pub use host::{Level, log};
 pub use manifest::{Axis, Manifest, Parameter, ParameterType};
+pub use matrix::Matrix;
 pub use meta::{Block, Corrections, Granularity, Input, Meta, Partition, Preferences, Role, Tiling};
 #[cfg(feature = "ndarray")]
 #[doc(no_inline)]
@@ -112,8 +114,8 @@ pub mod prelude {
 
     pub use crate::{
         Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, FromValue, Manifest,
-        Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Pixel, Preferences, Real,
-        Result, Tile, Udf, Value, each_dtype, each_float, each_pixel, each_real, export_map, export_udf, kernels,
+        Matrix, Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Pixel, Preferences,
+        Real, Result, Tile, Udf, Value, each_dtype, each_float, each_pixel, each_real, export_map, export_udf, kernels,
         manifest,
     };
 }

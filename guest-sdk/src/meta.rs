@@ -45,11 +45,13 @@ impl Meta {
 
     /// `preferences`, but counts of a detector as they are stored, for kernels that take them: see [`Pixel`](crate::Pixel).
     pub fn counts_or(&self, preferences: Preferences) -> Preferences {
-        let native = Preferences { input: Input::Native, ..preferences };
-        match self.input_dtype(&native) {
-            Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16 => native,
-            _ => preferences,
-        }
+        if self.has_counts() { Preferences { input: Input::Native, ..preferences } } else { preferences }
+    }
+
+    /// Whether pixels are whole numbers of 8 or 16 bits, as detectors count.
+    pub fn has_counts(&self) -> bool {
+        let native = self.input_dtype(&Preferences::native());
+        matches!(native, Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16)
     }
 
     /// The dtype that tiles will have if the UDF asks for `preferences`.
@@ -145,10 +147,18 @@ pub enum Granularity {
 pub struct Preferences {
     pub(crate) input: Input,
     pub(crate) granularity: Option<Granularity>,
-    pub(crate) is_csr: bool,
+    pub(crate) form: Form,
     pub(crate) depth: Option<u64>,
     pub(crate) total_size: Option<u64>,
     pub(crate) split_rows: Option<u64>,
+}
+
+/// In which form tiles are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Dense,
+    Csr,
+    InHost,
 }
 
 impl Preferences {
@@ -169,7 +179,7 @@ impl Preferences {
     }
 
     fn new(input: Input) -> Self {
-        Self { input, granularity: None, is_csr: false, depth: None, total_size: None, split_rows: None }
+        Self { input, granularity: None, form: Form::Dense, depth: None, total_size: None, split_rows: None }
     }
 
     /// Whole frames, any number of them in a tile: for a UDF that decides by its parameters. One that always needs them
@@ -191,7 +201,14 @@ impl Preferences {
     /// Sparse tiles: [`Tile::csr`](crate::Tile::csr) has the pixels that are not zero.
     #[must_use]
     pub fn csr(mut self) -> Self {
-        self.is_csr = true;
+        self.form = Form::Csr;
+        self
+    }
+
+    /// No pixels: the UDF has the host compute with them, by [`Matrix`](crate::Matrix).
+    #[must_use]
+    pub fn in_host(mut self) -> Self {
+        self.form = Form::InHost;
         self
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Content {
     Window { memory: Rc<Vec<u8>>, start: usize, dtype: Dtype },
     /// A row for each frame.
     Csr { indptr: Vec<u32>, indices: Vec<u32>, values: Values },
+    /// None: they stay in the host.
+    InHost,
 }
 
 /// Which frames a tile holds, as frame index.
@@ -47,7 +49,7 @@ impl Tile {
     ///
     /// # Panics
     ///
-    /// If the UDF asked for sparse tiles.
+    /// If the UDF asked for sparse tiles, or for none.
     pub fn pixels(&self) -> Numbers<'_> {
         match &self.pixels {
             Content::Dense(values) => Numbers::of(values),
@@ -56,7 +58,14 @@ impl Tile {
             }
             #[expect(clippy::panic, reason = "a mistake of the UDF's, the same in every call")]
             Content::Csr { .. } => panic!("sparse tiles were asked for: `tile.csr()` has their pixels"),
+            #[expect(clippy::panic, reason = "a mistake of the UDF's, the same in every call")]
+            Content::InHost => panic!("the pixels stay in the host, as `Preferences::in_host` asks for"),
         }
+    }
+
+    /// Whether the pixels stay in the host, as [`Preferences::in_host`](crate::Preferences::in_host) asks for.
+    pub fn is_in_host(&self) -> bool {
+        matches!(self.pixels, Content::InHost)
     }
 
     /// The pixels, if the window has them where the host says.
@@ -91,7 +100,7 @@ impl Tile {
     pub fn csr(&self) -> Result<Csr<'_>> {
         match &self.pixels {
             Content::Csr { indptr, indices, values } => Ok(Csr::new(indptr, indices, Numbers::of(values))),
-            Content::Dense(_) | Content::Window { .. } => {
+            Content::Dense(_) | Content::Window { .. } | Content::InHost => {
                 Err(Error::new("tiles are dense: ask for sparse ones by `Preferences::csr`"))
             }
         }
@@ -172,6 +181,7 @@ impl Tile {
             Content::Dense(values) => self.n_pixels() == Some(Numbers::of(values).len()),
             Content::Window { memory, start, dtype } => self.in_window(memory, *start, *dtype).is_some(),
             Content::Csr { .. } => self.csr()?.fits(self.n_frames),
+            Content::InHost => true,
         };
         if listed != self.n_frames || !fits {
             return Err(host::fault("the sizes of a tile contradict each other"));

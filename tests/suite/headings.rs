@@ -299,10 +299,14 @@ fn sparse_arrays() {
 
 #[test]
 fn cupy_support() {
-    // There is none: who asks for data that stay in the host is told so before anything runs.
+    // There is none: what stays outside of the sandbox stays in the host, whose kernels a UDF may ask for.
     let folder = Folder::new();
-    let args = ["run", "--dataset", "scan.npy", "--plugin", "hostile_raw", "-p", "lie=in-host"];
-    folder.lthost(&args).fails(1, &["plugin `raw`, `preferences`: wants its tiles as InHost"]);
+    folder.array("masks.npy", Dtype::F32, &[8, 6, 7], 1_f32.to_le_bytes().repeat(8 * 42));
+    run(&folder, &["--plugin", "masks", "-p", "factors=@masks.npy", "--plugin", "sumsig"]);
+    let products = folder.result("out/masks/intensity.npy").data;
+    let sums: Vec<u8> =
+        folder.result("out/sumsig/intensity.npy").data.chunks(4).flat_map(|sum| sum.repeat(8)).collect();
+    assert_eq!(products, sums);
 }
 
 #[test]

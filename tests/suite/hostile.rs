@@ -376,8 +376,37 @@ fn no_room_is_made_for_results_that_a_roi_only_seems_to_keep_small() {
 }
 
 #[test]
-fn what_this_version_does_not_give_is_said() {
-    lie("in-host").fails(1, &["plugin `raw`, `preferences`: wants its tiles as InHost, which this version"]);
+fn who_asks_for_no_pixels_and_for_no_kernels_is_told() {
+    lie("in-host").fails(1, &["plugin `raw`, `preferences`: wants its tiles to stay in the host, but does not import"]);
+}
+
+#[test]
+fn kernels_of_the_host_take_nothing_that_makes_no_sense() {
+    for (attack, what) in [
+        ("matrix-of-counts", "made a matrix of u16, and only those of f32 and f64 can be multiplied with"),
+        ("matrix-of-pieces", "appended 6 bytes to a matrix of f32, which are no whole numbers"),
+        ("matrix-of-no-frame", "multiplies frames of 42 pixels with a matrix of 0 numbers in rows of 0"),
+        (
+            "matrix-hoard",
+            "keeps 272629760 bytes of matrices in the host, at most 268435456 are allowed (raise --max-memory)",
+        ),
+        ("matrix-flood", "keeps more than 1000 matrices in the host"),
+    ] {
+        let attack = [&format!("attack={attack}"), "partition=1"];
+        self::attack(&attack).fails_saying(&format!("plugin `hostile`, `process` {PLACE}: {what}"));
+    }
+    attack(&["attack=matrix-products", "at=begin", "partition=1"]).fails_saying(&format!(
+        "plugin `hostile`, `begin` {PLACE}: asked for products with a tile outside of `process`"
+    ));
+    attack(&["attack=matrix-products", "at=results"])
+        .fails_saying("plugin `hostile`, `results`: asked for products with a tile outside of `process`");
+    // Products are a plugin's own memory, and its own time.
+    let ended = attack(&["attack=matrix-too-large", "partition=1"]);
+    assert!(
+        ended.stderr.contains("raise --max-memory") || ended.stderr.contains("raise --timeout"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod headings;
 mod hostile;
 mod invariances;
 mod live;
+mod matrix;
 mod not_plugins;
 mod partial;
 mod preview;

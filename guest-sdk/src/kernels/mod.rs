@@ -41,7 +41,8 @@ const FETCHED: usize = 16 << 10;
 fn fetch<T: Element>(numbers: &[T]) {
     const LINE: usize = 64;
     // Rotated, so that the compiler doesn't gather what it reads in vectors.
-    let seen = cast::bytes(numbers).iter().step_by(LINE).fold(0_u32, |seen, &byte| seen.rotate_left(1) ^ u32::from(byte));
+    let seen =
+        cast::bytes(numbers).iter().step_by(LINE).fold(0_u32, |seen, &byte| seen.rotate_left(1) ^ u32::from(byte));
     std::hint::black_box(seen);
 }
 

@@ -21,5 +21,6 @@ pub(super) use self::lthost::udf::types;
 pub(super) const EXPORT: &str = "lthost:udf/udf@0.1.0";
 /// The interfaces that a plugin may import.
 pub(super) const HOST: &str = "lthost:udf/host@0.1.0";
+pub(super) const KERNELS: &str = "lthost:udf/kernels@0.1.0";
 /// Types, imported by the way.
 pub(super) const TYPES: &str = "lthost:udf/types@0.1.0";

@@ -369,6 +369,7 @@ pub(super) fn to_tile(tile: &TileInput<'_>, n_frames: u64, frames: wit::Frames, 
     let data = match tile.pixels {
         Pixels::Dense(_) => wit::TileData::Dense(to_values(tile.dtype, &data)),
         Pixels::Bytes(_) => wit::TileData::Bytes(data),
+        Pixels::InHost => wit::TileData::InHost,
         Pixels::Window(_) => unreachable!("a copied tile is handed over as `dense`"),
         Pixels::Csr(rows) => wit::TileData::Csr(wit::CsrData {
             indptr: rows.indptr().to_vec(),

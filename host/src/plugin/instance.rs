@@ -1,6 +1,9 @@
 //! A plugin at work: an instance in a store of its own, used by one thread, dropped after an error.
 
-use std::{ops::Range, sync::atomic::AtomicUsize};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use wasmtime::{
     Store, WasmBacktrace,
@@ -8,7 +11,7 @@ use wasmtime::{
 };
 
 use super::{
-    AuxRows, Cancel, Limits, Parameters, Plugin, PluginError,
+    AuxRows, Cancel, HostTile, Limits, Parameters, Plugin, PluginError,
     bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
     convert::{self, Preferences},
     error::{Call, Place, printable, printable_lines},
@@ -62,6 +65,8 @@ pub(crate) struct TileInput<'a> {
     /// The entries of these frames, for each AUX parameter that was given.
     pub(crate) aux: &'a [AuxRows<'a>],
     pub(crate) pixels: Pixels<'a>,
+    /// The same pixels for kernels, if the plugin imports these.
+    pub(crate) for_kernels: Option<Arc<dyn HostTile>>,
 }
 
 /// The pixels of a tile.
@@ -75,6 +80,8 @@ pub(crate) enum Pixels<'a> {
     Csr(&'a CsrRows),
     /// Typed numbers in the instance's window.
     Window(&'a InWindow<'a>),
+    /// None: the plugin asks the host's kernels.
+    InHost,
 }
 
 /// Pixels that lie in an instance's window.
@@ -90,7 +97,7 @@ impl TileInput<'_> {
     fn n_bytes(&self, n_frames: u64) -> Result<usize, PluginError> {
         let n_bytes = match self.pixels {
             Pixels::Dense(_) | Pixels::Bytes(_) => n_frames * self.block.size * self.dtype.size() as u64,
-            Pixels::Csr(_) | Pixels::Window(_) => 0,
+            Pixels::Csr(_) | Pixels::Window(_) | Pixels::InHost => 0,
         };
         usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })
     }
@@ -100,7 +107,7 @@ impl TileInput<'_> {
         match self.pixels {
             Pixels::Dense(fill) | Pixels::Bytes(fill) => fill(out),
             Pixels::Window(InWindow { put, .. }) => put(out),
-            Pixels::Csr(_) => Ok(()),
+            Pixels::Csr(_) | Pixels::InHost => Ok(()),
         }
     }
 }
@@ -155,6 +162,7 @@ impl Instance {
         let engine = plugin.engine.wasmtime();
         let name = plugin.facts().origin.clone();
         let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
+        state.is_deterministic = plugin.is_deterministic();
         state.sampling = sandbox.sampler.as_ref().map(|sampler| Sampling::new(sampler, plugin.engine.ticks()));
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);
@@ -294,12 +302,15 @@ impl Instance {
         let is_run = last - first + 1 == n_frames;
         let n_bytes = tile.n_bytes(n_frames)?;
         let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
+        self.store.data_mut().tile.clone_from(&tile.for_kernels);
         if tile.handover == Handover::Copied {
             let mut data = vec![0; n_bytes];
             tile.fill(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
             let frames = if is_run { wit::Frames::Consecutive(first) } else { wit::Frames::Listed(frames) };
             let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
-            return self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
+            let processed = self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
+            self.store.data_mut().tile = None;
+            return processed;
         }
         let aux: Vec<lower::Array<'_>> = tile
             .aux
@@ -336,6 +347,7 @@ impl Instance {
                         .map_err(|_| PluginError::Runtime { message: "a window is too large".to_owned() })?,
                     put: &filler,
                 }),
+                Pixels::InHost => lower::TileData::InHost,
                 Pixels::Csr(rows) => lower::TileData::Csr(lower::CsrData {
                     indptr: rows.indptr(),
                     indices: rows.indices(),
@@ -344,7 +356,9 @@ impl Instance {
             },
         };
         let func = self.udf().process;
-        self.call_lowered("process", place, func, |udf| (udf, tile))
+        let processed = self.call_lowered("process", place, func, |udf| (udf, tile));
+        self.store.data_mut().tile = None;
+        processed
     }
 
     /// Ends the partition and gives what it emitted.

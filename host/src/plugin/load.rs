@@ -84,6 +84,11 @@ impl Plugin {
         self.engine.is_deterministic()
     }
 
+    /// Whether it imports the host's kernels.
+    pub(crate) fn uses_kernels(&self) -> bool {
+        self.facts.imports.iter().any(|name| name == bindings::KERNELS)
+    }
+
     /// What can be said of it without running it.
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -219,7 +224,7 @@ fn check_world(origin: &str, imports: &[String], exports: &[String]) -> Result<(
             ),
         });
     }
-    let offered = [bindings::HOST, bindings::TYPES];
+    let offered = [bindings::HOST, bindings::KERNELS, bindings::TYPES];
     let foreign: Vec<&str> = imports.iter().map(String::as_str).filter(|name| !offered.contains(name)).collect();
     if foreign.is_empty() { Ok(()) } else { Err(foreign_imports(origin, &foreign)) }
 }

@@ -257,7 +257,6 @@ pub(crate) enum TileData<'a> {
     #[component(name = "csr")]
     Csr(CsrData<'a>),
     #[component(name = "in-host")]
-    #[expect(dead_code, reason = "the contract's type needs the case; there are no host kernels yet")]
     InHost,
     #[component(name = "window")]
     Window(InWindow<'a>),

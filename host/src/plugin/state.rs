@@ -11,6 +11,8 @@ use super::{
     Cancel, Limits,
     bindings::{self, types},
     error::{Place, printable_lines},
+    kernels::{self, Matrices},
+    matrix::HostTile,
     samples::Sampling,
 };
 use crate::buffer::Emission;
@@ -71,6 +73,11 @@ pub(super) struct State {
     pub(super) refused_bytes: Option<usize>,
     /// Only if somebody wants to know where the time goes.
     pub(super) sampling: Option<Sampling>,
+    pub(super) matrices: Matrices,
+    /// While a tile is processed, for a plugin that imports kernels.
+    pub(super) tile: Option<Arc<dyn HostTile>>,
+    /// Whether results are to be the same bits on any machine.
+    pub(super) is_deterministic: bool,
     memory_bytes: usize,
     n_log_lines: usize,
 }
@@ -90,6 +97,9 @@ impl State {
             timed_out: false,
             refused_bytes: None,
             sampling: None,
+            matrices: Matrices::default(),
+            tile: None,
+            is_deterministic: false,
             memory_bytes: 0,
             n_log_lines: 0,
         }
@@ -207,11 +217,12 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
         store.data_mut().emission = emission;
         emitted.map_err(|error| broken(&mut store, error.to_string()))
     })?;
+    kernels::link(&mut linker)?;
     Ok(linker)
 }
 
 /// Ends the call: the contract was broken.
-fn broken(store: &mut StoreContextMut<'_, State>, what: String) -> wasmtime::Error {
+pub(super) fn broken(store: &mut StoreContextMut<'_, State>, what: String) -> wasmtime::Error {
     store.data_mut().broken = Some(what.clone());
     wasmtime::Error::msg(what)
 }

@@ -67,8 +67,8 @@ pub(super) fn create(
     let parameters = Arc::new(resolve(&manifest, &spec.arguments, scan.axes())?);
     main.create(&parameters, &scan.meta(), Role::Main)?;
     let preferences = main.preferences()?;
-    if preferences.form == TileForm::InHost {
-        let what = "wants its tiles as InHost, which this version of lthost does not give";
+    if preferences.form == TileForm::InHost && !spec.plugin.uses_kernels() {
+        let what = "wants its tiles to stay in the host, but does not import the kernels that could use them there";
         return Err(main.broke("preferences", what).into());
     }
     let granularity = preferences.granularity.unwrap_or(manifest.processes[0]);

@@ -30,7 +30,7 @@ use crate::{
 
 /// A prepared run.
 pub(super) struct Job {
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     pub(super) plan: Plan,
     pub(super) recipes: Vec<Recipe>,
     pub(super) sandbox: Sandbox,
@@ -120,7 +120,7 @@ impl Job {
             n_told: 0,
         };
         Ok(Self {
-            source,
+            source: Arc::new(source),
             plan,
             recipes,
             sandbox,

@@ -185,15 +185,20 @@ pub(super) fn within_roi(
 /// Tiles that suit all UDFs but those that want whole partitions.
 fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
     let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
-    // A hint: it must not make a tile that does not fit.
-    let hint = tiled().filter_map(|udf| udf.preferences.total_size).min();
     let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
+    let is_free = |udf: &Prepared| udf.preferences.form == TileForm::InHost || is_stored(dataset, config, udf);
+    let wish = |udf: &Prepared| match udf.preferences.total_size {
+        // A hint: it must not make a tile that does not fit.
+        Some(hint) => Some(hint.min(limit)),
+        None if is_free(udf) => config.tile_bytes,
+        None => Some(config.tile_bytes.unwrap_or(Tiling::BYTES)),
+    };
     let demand = TileDemand {
         pixel_bytes: tiled().map(pixel_bytes).max().unwrap_or(1),
         whole_frames: tiled().any(|udf| udf.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
-        tile_bytes: hint.map(|hint| hint.min(limit)).or(config.tile_bytes),
-        as_stored: tiled().all(|udf| is_stored(dataset, config, udf)),
+        tile_bytes: tiled().filter_map(wish).min(),
+        as_stored: tiled().all(is_free),
         split_rows: tiled().filter_map(|udf| udf.preferences.split_rows).fold(0, common_multiple),
     };
     Tiling::choose(dataset.sig(), &demand)

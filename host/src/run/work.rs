@@ -12,13 +12,16 @@ use super::{
     prepare::Recipe,
     profile::{Task, Volume},
     schedule::Change,
+    source::Source,
     window::{Placed, Step, Window},
 };
 use crate::{
     buffer::Partial,
     dataset::DatasetError,
-    plugin::{FillFailed, Granularity, Handover, InWindow, Instance, Parameters, Pixels, Role, TileForm, TileInput},
-    shape::{FrameIdx, Roi, RoiIdx},
+    plugin::{
+        FillFailed, Granularity, Handover, HostTile, InWindow, Instance, Parameters, Pixels, Role, TileForm, TileInput,
+    },
+    shape::{Dtype, FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
 
@@ -165,8 +168,10 @@ fn process_tile(
         }
         TileForm::Bytes => Pixels::Bytes(&fill),
         TileForm::Window if job.handover != Handover::Copied => Pixels::Window(&in_window),
-        TileForm::Dense | TileForm::InHost | TileForm::Window => Pixels::Dense(&fill),
+        TileForm::Dense | TileForm::Window => Pixels::Dense(&fill),
+        TileForm::InHost => Pixels::InHost,
     };
+    let for_kernels = recipe.plugin.uses_kernels().then(|| Arc::new(TileOfHost::new(job, tile)));
     let input = TileInput {
         roi_start: tile.frames.start.0,
         frames: tile.frame_indices,
@@ -176,6 +181,7 @@ fn process_tile(
         handover: job.handover,
         aux: &aux,
         pixels,
+        for_kernels: for_kernels.as_ref().map(|tile| Arc::clone(tile) as Arc<dyn HostTile>),
     };
     let processed = udf.instance.process(&partition.range, &input);
     job.clock.end_tile(&lap, idx, || {
@@ -184,14 +190,61 @@ fn process_tile(
             Pixels::Csr(rows) => {
                 rows.values().len() as u64 + 4 * (rows.indices().len() as u64 + rows.indptr().len() as u64)
             }
-            Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) => n_pixels * dtype.size() as u64,
+            Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) | Pixels::InHost => n_pixels * dtype.size() as u64,
         };
         Volume { n_bytes, n_pixels }
     });
     // A call that failed for want of data is the data set's fault, not the plugin's.
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match failure.or_else(|| for_kernels.and_then(|tile| tile.take_failure())) {
         Some(error) => Err(error.into()),
         None => Ok(processed?),
+    }
+}
+
+/// A tile for the kernels of the host.
+struct TileOfHost {
+    source: Arc<Source>,
+    frames: Vec<FrameIdx>,
+    block: Range<usize>,
+    /// Why pixels could not be read.
+    failure: Mutex<Option<DatasetError>>,
+}
+
+impl TileOfHost {
+    fn new(job: &Job, tile: &Portion<'_>) -> Self {
+        let block = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
+        let (source, frames) = (Arc::clone(&job.source), tile.frame_indices.to_vec());
+        Self { source, frames, block, failure: Mutex::default() }
+    }
+
+    fn take_failure(&self) -> Option<DatasetError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl HostTile for TileOfHost {
+    fn n_frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn n_pixels(&self) -> usize {
+        to_usize(self.source.scan.sig.size())
+    }
+
+    fn block(&self) -> Range<usize> {
+        self.block.clone()
+    }
+
+    fn dtype(&self) -> Dtype {
+        self.source.scan.dtype()
+    }
+
+    fn read(&self, frames: Range<usize>, pixels: Range<usize>, dtype: Dtype, out: &mut [u8]) -> Result<(), FillFailed> {
+        self.source.read(&self.frames[frames], &pixels, dtype, out).map_err(|error| {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            FillFailed
+        })
     }
 }
 

@@ -10,6 +10,11 @@ const LIBRARIES: [&str; 5] =
 /// Up to this share of weights that are not zero it is faster to multiply with these alone, whatever their order.
 const SPARSE_UP_TO: f64 = 0.05;
 
+/// From so many masks on the host multiplies with them.
+const IN_HOST_FROM: usize = 6;
+/// Bytes that a tile should have then: the more frames, the less often masks are read.
+pub(crate) const IN_HOST_BYTES: u64 = 8 << 20;
+
 /// Declares `use_sparse`.
 pub(crate) fn use_sparse() -> Parameter {
     let words: Vec<&str> = ["auto", "true", "false"].into_iter().chain(LIBRARIES).collect();
@@ -52,6 +57,22 @@ impl Factors {
 
     pub(crate) fn is_dense(&self) -> bool {
         matches!(self, Self::Dense(_))
+    }
+
+    /// Whether they are so many that it is worth the way to the host, which takes real numbers alone.
+    pub(crate) fn are_many(&self) -> bool {
+        self.is_dense() && matches!(self.dtype(), Dtype::F32 | Dtype::F64) && self.n_masks() >= IN_HOST_FROM
+    }
+
+    /// Dense masks of real numbers as a matrix of the host.
+    pub(crate) fn to_matrix(&self) -> Result<Option<Matrix>> {
+        let Self::Dense(masks) = self else { return Ok(None) };
+        let mask_len = masks.numbers().len() / masks.shape()[0];
+        match masks.numbers() {
+            Numbers::F32(weights) => Matrix::new(mask_len, weights).map(Some),
+            Numbers::F64(weights) => Matrix::new(mask_len, weights).map(Some),
+            _ => Ok(None),
+        }
     }
 
     pub(crate) fn n_masks(&self) -> usize {

@@ -39,6 +39,8 @@ pub struct Masks {
     dtype: Dtype,
     /// The masks in the dtype of the tiles. Complex masks on real data are two masks each: real and imaginary part.
     factors: Factors,
+    /// The same in the host, if there are many.
+    matrix: Option<Matrix>,
     shifts: Shifts,
     sig_shape: Vec<usize>,
     preferences: Preferences,
@@ -95,13 +97,17 @@ impl Udf for Masks {
         }
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
-        let preferences = Preferences::exactly(factors.dtype());
+        let own = Preferences::exactly(factors.dtype());
+        let is_in_host = shifts.is_none() && !meta.dataset_dtype.is_complex() && factors.are_many();
         let preferences = match factors.dtype() {
-            _ if !shifts.is_none() => preferences.by_frame(),
-            Dtype::F32 | Dtype::F64 if factors.is_dense() => meta.counts_or(preferences),
-            _ => preferences,
+            _ if !shifts.is_none() => own.by_frame(),
+            _ if is_in_host && meta.has_counts() => Preferences::native().in_host().total_size(factors::IN_HOST_BYTES),
+            _ if is_in_host => own.total_size(factors::IN_HOST_BYTES),
+            Dtype::F32 | Dtype::F64 if factors.is_dense() => meta.counts_or(own),
+            _ => own,
         };
-        Ok(Self { extra, dtype, factors, shifts, sig_shape: meta.sig_shape.clone(), preferences })
+        let matrix = if is_in_host && meta.role == Role::Worker { factors.to_matrix()? } else { None };
+        Ok(Self { extra, dtype, factors, matrix, shifts, sig_shape: meta.sig_shape.clone(), preferences })
     }
 
     fn preferences(&self) -> Preferences {
@@ -114,6 +120,13 @@ impl Udf for Masks {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        if let Some(matrix) = &self.matrix {
+            let products = matrix.tile_products(tile)?;
+            // Something that is not finite may come from a pixel where the mask is 0, which does not count.
+            if tile.is_in_host() || products.iter().all(|product| product.is_finite()) {
+                return self.add_products(&products, tile, out);
+            }
+        }
         let (factors, start) = (&self.factors, tile.sig_start());
         match (self.factors.dtype(), self.shifts.is_none()) {
             (Dtype::F32, true) => {
@@ -132,6 +145,21 @@ impl Udf for Masks {
 }
 
 impl Masks {
+    /// Adds what the host has computed.
+    fn add_products(&self, products: &[f64], tile: &Tile, out: &mut Partial) -> Result<()> {
+        fn add<T: Element>(intensity: &mut [T], products: &[f64]) {
+            for (sum, product) in intensity.iter_mut().zip(products) {
+                *sum = sum.plus(T::from_f64(*product));
+            }
+        }
+        if self.factors.dtype() == Dtype::F32 {
+            add(&mut out.nav_parts::<f32>("intensity", tile)?, products);
+        } else {
+            add(&mut out.nav_parts::<f64>("intensity", tile)?, products);
+        }
+        Ok(())
+    }
+
     fn add<T: Element>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
         let mut intensity = out.nav_parts("intensity", tile)?;
         if self.shifts.is_none() {

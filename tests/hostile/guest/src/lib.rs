@@ -7,12 +7,12 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use lthost_guest_sdk::{Level, Role, log, prelude::*};
+use lthost_guest_sdk::{Level, Role, bindings::lthost::udf::kernels::Matrix, log, prelude::*};
 
 export_udf!(Hostile);
 
 /// How it misbehaves.
-const ATTACKS: [&str; 18] = [
+const ATTACKS: [&str; 25] = [
     "none",
     "panic",
     "panic-lines",
@@ -31,6 +31,13 @@ const ATTACKS: [&str; 18] = [
     "log-huge",
     "log-escapes",
     "log-error",
+    "matrix-of-counts",
+    "matrix-of-pieces",
+    "matrix-of-no-frame",
+    "matrix-too-large",
+    "matrix-hoard",
+    "matrix-flood",
+    "matrix-products",
 ];
 /// Functions where it may do so.
 const FUNCTIONS: [&str; 9] =
@@ -157,6 +164,7 @@ impl Hostile {
             "recurse" => Err(Error::new(format!("reached the ground at {}", recurse(0)))),
             "memory" => hoard(),
             "memory-polite" => ask_politely(),
+            attack if attack.starts_with("matrix") => multiply(attack),
             "memory-then-panic" => ask_politely().map(|()| panic!("no room left")),
             attack => speak(attack),
         }
@@ -186,6 +194,39 @@ fn ask_politely() -> Result<()> {
         Ok(()) => Err(Error::new("was given a gibibyte")),
         Err(_) => Ok(()),
     }
+}
+
+/// Attacks on the kernels of the host, which the SDK would not let through.
+fn multiply(attack: &str) -> Result<()> {
+    const PIECE: usize = 4 << 20;
+    let matrix = |n_columns| Matrix::new(Dtype::F32.into(), n_columns);
+    match attack {
+        "matrix-of-counts" => drop(Matrix::new(Dtype::U16.into(), 42)),
+        "matrix-of-pieces" => matrix(42).append(&[0; 6]),
+        "matrix-of-no-frame" => {
+            for n_columns in [0, 1, 41, u64::MAX] {
+                matrix(n_columns).tile_products();
+            }
+        }
+        "matrix-too-large" => {
+            // Rows enough for more products than there is memory.
+            let matrix = matrix(42);
+            (0..40).for_each(|_| matrix.append(&vec![0; PIECE / 168 * 168]));
+            (0..100).for_each(|_| std::mem::forget(black_box(matrix.tile_products())));
+        }
+        "matrix-hoard" => {
+            let matrix = matrix(42);
+            loop {
+                matrix.append(&vec![0; PIECE]);
+            }
+        }
+        "matrix-flood" => loop {
+            std::mem::forget(matrix(42));
+        },
+        "matrix-products" => drop(matrix(42).tile_products()),
+        attack => return Err(Error::new(format!("there is no attack `{attack}`"))),
+    }
+    Ok(())
 }
 
 /// Attacks on whoever reads what a plugin says.
