@@ -11,7 +11,7 @@ use std::{
 use anyhow::{anyhow, bail};
 use lthost::{
     dataset::Dataset,
-    run::{RunConfig, partition_plan},
+    run::partition_plan,
     shape::{Dtype, FrameIdx},
     tile::{SigBlock, TileDemand, Tiling},
 };

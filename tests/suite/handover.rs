@@ -101,7 +101,7 @@ fn pages_of_a_file_are_the_frames_wherever_they_begin() {
             assert!(run(n_lead, &config) == pixels, "{n_lead} bytes before the frames, {config:?}");
         }
         // Long runs of frames, short ones, and single ones.
-        let selected = |i: usize| i < 600 || (700..710).contains(&i) || (i > 800 && i % 3 == 0);
+        let selected = |i: usize| i < 600 || (700..710).contains(&i) || (i > 800 && i.is_multiple_of(3));
         let mask = (0..1500).map(|i| u8::from(selected(i))).collect();
         let roi = Array { dtype: Dtype::Bool, shape: Shape::new([1500]).unwrap(), data: mask };
         let chosen = pixels.chunks(frame).enumerate().filter(|(i, _)| selected(*i));

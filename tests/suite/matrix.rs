@@ -8,21 +8,26 @@ use crate::program::Folder;
 const N_MASKS: u64 = 9;
 const SCAN: [u64; 4] = [12, 10, 48, 50];
 
-/// A folder with `data.npy` of `dtype`, and masks for it with a zero here and there.
-fn folder(dtype: Dtype, number: impl Fn(u64) -> f32) -> Folder {
+/// A folder with counts in `data.npy`, as `dtype`, and masks for them with a zero here and there.
+fn folder(dtype: Dtype) -> Folder {
     let folder = Folder::new();
     let (n_pixels, sig) = (SCAN.iter().product::<u64>(), SCAN[2] * SCAN[3]);
-    let bytes = |number: f32| match dtype {
-        Dtype::U8 => vec![number as u8],
-        Dtype::U16 => (number as u16).to_le_bytes().to_vec(),
-        Dtype::I32 => (number as i32).to_le_bytes().to_vec(),
-        _ => number.to_le_bytes().to_vec(),
+    let bytes = |count: u8| match dtype {
+        Dtype::U8 => vec![count],
+        Dtype::U16 => u16::from(count).to_le_bytes().to_vec(),
+        Dtype::I32 => i32::from(count).to_le_bytes().to_vec(),
+        _ => f32::from(count).to_le_bytes().to_vec(),
     };
-    folder.array("data.npy", dtype, &SCAN, (0..n_pixels).flat_map(|i| bytes(number(i))).collect());
-    let weight = |i: u64| if i.is_multiple_of(7) { 0.0 } else { ((i * 31) % 17) as f32 / 8.0 };
+    let data = (0..n_pixels).flat_map(|i| bytes(small(i * 7919 + i / 13, 251))).collect();
+    folder.array("data.npy", dtype, &SCAN, data);
+    let weight = |i: u64| if i.is_multiple_of(7) { 0.0 } else { f32::from(small(i * 31, 17)) / 8.0 };
     let weights = (0..N_MASKS * sig).flat_map(|i| weight(i).to_le_bytes()).collect();
     folder.array("masks.npy", Dtype::F32, &[N_MASKS, SCAN[2], SCAN[3]], weights);
     folder
+}
+
+fn small(number: u64, modulus: u64) -> u8 {
+    u8::try_from(number % modulus).unwrap()
 }
 
 /// The result of `masks`, as it is by `options`.
@@ -58,7 +63,7 @@ fn products_are_those_of_the_sandbox() {
     for (dtype, result) in
         [(Dtype::U8, Dtype::F32), (Dtype::U16, Dtype::F32), (Dtype::F32, Dtype::F32), (Dtype::I32, Dtype::F64)]
     {
-        let folder = folder(dtype, |i| ((i * 7919 + i / 13) % 251) as f32);
+        let folder = folder(dtype);
         let mask = (0..120).map(|i| u8::from(i % 3 != 1 || i < 40)).collect();
         folder.array("roi.npy", Dtype::Bool, &SCAN[..2], mask);
         folder.array("dark.npy", Dtype::F32, &SCAN[2..], 0.5_f32.to_le_bytes().repeat(2400));
@@ -84,12 +89,13 @@ fn products_are_those_of_the_sandbox() {
 
 #[test]
 fn a_pixel_that_is_no_number_counts_only_where_a_mask_sees_it() {
-    // Of the frames a third have one, where most masks have zero.
-    let sig = SCAN[2] * SCAN[3];
-    let folder = folder(Dtype::F32, |i| {
-        let spoilt = (i / sig).is_multiple_of(3) && (i % sig) == 14;
-        if spoilt { f32::NAN } else { (i % 100) as f32 }
-    });
+    // Of the frames a third have one, where some masks have zero.
+    let folder = folder(Dtype::F32);
+    let mut data = folder.result("data.npy").data;
+    for frame in data.chunks_mut(2400 * 4).step_by(3) {
+        frame[14 * 4..15 * 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    folder.array("data.npy", Dtype::F32, &SCAN, data);
     let (host, sandbox) = (products(&folder, &[]), in_sandbox(&folder, &[]));
     assert_close(&host, &sandbox, Dtype::F32, "with pixels that are no number");
     let is_nan = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes).is_nan();

@@ -296,22 +296,29 @@ impl Instance {
 
     /// Processes a tile of the current partition.
     pub(crate) fn process(&mut self, partition: &PartitionRange, tile: &TileInput<'_>) -> Result<(), PluginError> {
-        let frames: Vec<u64> = tile.frames.iter().map(|frame| frame.0).collect();
-        let (first, last) = (frames[0], frames[frames.len() - 1]);
-        let n_frames = frames.len() as u64;
-        let is_run = last - first + 1 == n_frames;
-        let n_bytes = tile.n_bytes(n_frames)?;
-        let place = Place { partition: Some(partition.index), frames: Some(FrameIdx(first)..FrameIdx(last + 1)) };
+        let (first, last) = (tile.frames[0], tile.frames[tile.frames.len() - 1]);
+        let place = Place { partition: Some(partition.index), frames: Some(first..FrameIdx(last.0 + 1)) };
         self.store.data_mut().tile.clone_from(&tile.for_kernels);
-        if tile.handover == Handover::Copied {
-            let mut data = vec![0; n_bytes];
-            tile.fill(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
-            let frames = if is_run { wit::Frames::Consecutive(first) } else { wit::Frames::Listed(frames) };
-            let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
-            let processed = self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile));
-            self.store.data_mut().tile = None;
-            return processed;
-        }
+        let frames: Vec<u64> = tile.frames.iter().map(|frame| frame.0).collect();
+        let processed = match tile.handover {
+            Handover::Copied => self.process_copied(place, tile, frames),
+            Handover::InPlace | Handover::Mapped => self.process_in_place(place, tile, &frames),
+        };
+        self.store.data_mut().tile = None;
+        processed
+    }
+
+    fn process_copied(&mut self, place: Place, tile: &TileInput<'_>, frames: Vec<u64>) -> Result<(), PluginError> {
+        let n_frames = frames.len() as u64;
+        let mut data = vec![0; tile.n_bytes(n_frames)?];
+        tile.fill(&mut data).map_err(|error| PluginError::Runtime { message: error.to_string() })?;
+        let frames = if is_run(&frames) { wit::Frames::Consecutive(frames[0]) } else { wit::Frames::Listed(frames) };
+        let (udf, tile) = (self.resource(), convert::to_tile(tile, n_frames, frames, data));
+        self.call("process", place, |guest, store| guest.udf().call_process(store, udf, &tile))
+    }
+
+    fn process_in_place(&mut self, place: Place, tile: &TileInput<'_>, frames: &[u64]) -> Result<(), PluginError> {
+        let n_frames = frames.len() as u64;
         let aux: Vec<lower::Array<'_>> = tile
             .aux
             .iter()
@@ -328,11 +335,11 @@ impl Instance {
             }
             Ok(())
         };
-        let fill = lower::Fill::With(n_bytes, &filler);
+        let fill = lower::Fill::With(tile.n_bytes(n_frames)?, &filler);
         let tile = lower::Tile {
             roi_start: tile.roi_start,
             n_frames,
-            frames: if is_run { lower::Frames::Consecutive(first) } else { lower::Frames::Listed(&frames) },
+            frames: if is_run(frames) { lower::Frames::Consecutive(frames[0]) } else { lower::Frames::Listed(frames) },
             sig_start: tile.block.start,
             sig_origin: &tile.block.origin,
             sig_shape: &tile.block.shape,
@@ -356,9 +363,7 @@ impl Instance {
             },
         };
         let func = self.udf().process;
-        let processed = self.call_lowered("process", place, func, |udf| (udf, tile));
-        self.store.data_mut().tile = None;
-        processed
+        self.call_lowered("process", place, func, |udf| (udf, tile))
     }
 
     /// Ends the partition and gives what it emitted.
@@ -553,6 +558,11 @@ impl Instance {
 pub(crate) enum Role {
     Worker,
     Main,
+}
+
+/// Whether frames, which are ascending, follow each other without a gap.
+fn is_run(frames: &[u64]) -> bool {
+    frames[frames.len() - 1] - frames[0] + 1 == frames.len() as u64
 }
 
 /// All parameters but AUX data.

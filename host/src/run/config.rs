@@ -29,7 +29,7 @@ pub struct Update {
 }
 
 /// How to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunConfig {
     /// Number of partitions; chosen from the data set alone if none is given.
     pub partitions: Option<u64>,
@@ -56,22 +56,4 @@ pub struct RunConfig {
     pub resume: Option<Arc<Vec<u8>>>,
     /// Record where the time goes: [`Outcome::profile`](super::Outcome::profile).
     pub profile: bool,
-}
-
-impl Default for RunConfig {
-    fn default() -> Self {
-        Self {
-            partitions: None,
-            only_partition: None,
-            tile_bytes: None,
-            backwards: false,
-            roi: None,
-            corrections: Corrections::default(),
-            handover: Handover::default(),
-            limits: Limits::default(),
-            updates: Vec::new(),
-            resume: None,
-            profile: false,
-        }
-    }
 }

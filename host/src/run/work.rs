@@ -184,22 +184,25 @@ fn process_tile(
         for_kernels: for_kernels.as_ref().map(|tile| Arc::clone(tile) as Arc<dyn HostTile>),
     };
     let processed = udf.instance.process(&partition.range, &input);
-    job.clock.end_tile(&lap, idx, || {
-        let n_pixels = tile.frame_indices.len() as u64 * tile.block.size;
-        let n_bytes = match input.pixels {
-            Pixels::Csr(rows) => {
-                rows.values().len() as u64 + 4 * (rows.indices().len() as u64 + rows.indptr().len() as u64)
-            }
-            Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) | Pixels::InHost => n_pixels * dtype.size() as u64,
-        };
-        Volume { n_bytes, n_pixels }
-    });
+    job.clock.end_tile(&lap, idx, || volume(&input));
     // A call that failed for want of data is the data set's fault, not the plugin's.
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failure.or_else(|| for_kernels.and_then(|tile| tile.take_failure())) {
         Some(error) => Err(error.into()),
         None => Ok(processed?),
     }
+}
+
+/// What a plugin gets with a tile.
+fn volume(tile: &TileInput<'_>) -> Volume {
+    let n_pixels = tile.frames.len() as u64 * tile.block.size;
+    let n_bytes = match tile.pixels {
+        Pixels::Csr(rows) => {
+            rows.values().len() as u64 + 4 * (rows.indices().len() as u64 + rows.indptr().len() as u64)
+        }
+        Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) | Pixels::InHost => n_pixels * tile.dtype.size() as u64,
+    };
+    Volume { n_bytes, n_pixels }
 }
 
 /// A tile for the kernels of the host.

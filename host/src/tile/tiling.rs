@@ -173,16 +173,16 @@ mod tests {
     #[test]
     fn large_frames_that_need_no_decoding_stay_whole() {
         let stored = TileDemand { tile_bytes: None, as_stored: true, ..demand(0) };
-        let of = |side, demand| {
-            let tiling = Tiling::choose(&Shape::new([side, side]).unwrap(), demand);
+        let of = |side, demand: TileDemand| {
+            let tiling = Tiling::choose(&Shape::new([side, side]).unwrap(), &demand);
             (tiling.depth, tiling.blocks.len())
         };
         assert_eq!(
-            [of(128, &stored), of(512, &stored), of(2048, &stored), of(8192, &stored)],
+            [of(128, stored), of(512, stored), of(2048, stored), of(8192, stored)],
             [(8, 1), (8, 1), (4, 1), (1, 1)]
         );
-        assert!(of(512, &TileDemand { as_stored: false, ..stored }).1 > 1);
-        assert!(of(512, &TileDemand { tile_bytes: Some(Tiling::BYTES), ..stored }).1 > 1);
+        assert!(of(512, TileDemand { as_stored: false, ..stored }).1 > 1);
+        assert!(of(512, TileDemand { tile_bytes: Some(Tiling::BYTES), ..stored }).1 > 1);
     }
 
     #[test]

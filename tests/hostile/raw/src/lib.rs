@@ -147,7 +147,7 @@ impl GuestUdf for Liar {
         if self.lie == "emit-in-process" {
             emit(COUNT, 0, &[1]);
         }
-        let secrets = self.window.get().iter().filter(|&&byte| byte == SECRET).count();
+        let secrets: usize = self.window.get().iter().map(|&byte| usize::from(byte == SECRET)).sum();
         if secrets > 0 {
             let message = format!("{secrets} bytes are in the window that are not the tile's");
             return Err(Error { message, causes: Vec::new() });
