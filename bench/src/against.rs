@@ -114,7 +114,9 @@ fn ways(udfs: &[Kind], sig: &[u64], folder: &Path) -> anyhow::Result<Vec<Vec<Jso
     }
     let with = |library: &str| {
         let mut stated = stated.clone();
-        stated.iter_mut().for_each(|request| request["use_sparse"] = json!(library));
+        for request in &mut stated {
+            request["use_sparse"] = json!(library);
+        }
         stated
     };
     Ok(vec![with("scipy.sparse"), with("sparse.pydata")])

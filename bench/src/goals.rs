@@ -27,16 +27,21 @@ pub(crate) fn of_workers(n_workers: usize) -> Option<f64> {
 
 /// lthost over the fastest executor of LiberTEM.
 pub(crate) fn of_peer(job: &str, dtype: &str) -> Option<f64> {
-    match (dtype, job) {
-        ("u16" | "u8", "sum" | "sumsig") => Some(4.0),
-        ("u16" | "u8", "stddev" | "com" | "extrema" | "masks1" | "masks4" | "map" | "logsum" | "fem") => Some(3.0),
-        ("u16", "four") => Some(5.0),
-        ("u16", "masks16" | "disks16") => Some(2.0),
-        ("u16", "masks100") => Some(1.2),
-        ("f32", "sum" | "sumsig" | "com" | "extrema" | "masks1") => Some(1.0),
-        ("f32", "masks4" | "masks16") => Some(1.2),
-        ("f32", "logsum" | "fem" | "map") => Some(2.0),
-        ("f32", "stddev") => Some(5.0),
-        _ => None,
+    match dtype {
+        "f32" => match job {
+            "sum" | "sumsig" | "com" | "extrema" | "masks1" => Some(1.0),
+            "masks4" | "masks16" => Some(1.2),
+            "logsum" | "fem" | "map" => Some(2.0),
+            "stddev" => Some(5.0),
+            _ => None,
+        },
+        _ => match job {
+            "sum" | "sumsig" => Some(4.0),
+            "stddev" | "com" | "extrema" | "masks1" | "masks4" | "map" | "logsum" | "fem" => Some(3.0),
+            "four" if dtype == "u16" => Some(5.0),
+            "masks16" | "disks16" if dtype == "u16" => Some(2.0),
+            "masks100" if dtype == "u16" => Some(1.2),
+            _ => None,
+        },
     }
 }

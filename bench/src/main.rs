@@ -55,7 +55,7 @@ struct Opts {
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
 
-    /// Without LiberTEM, which needs Python and, the first time, PyPI
+    /// Without LiberTEM, which needs Python and is installed once, over the network
     #[arg(long)]
     no_peer: bool,
 
