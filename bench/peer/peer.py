@@ -15,6 +15,7 @@ without a request, is {"ready": true}.
 import functools
 import json
 import os
+import signal
 import sys
 import time
 import warnings
@@ -124,6 +125,9 @@ def serve(ctx, requests, answers):
 def main():
     warnings.filterwarnings("ignore")
     executor, n_workers = sys.argv[1], int(sys.argv[2])
+    # Whoever ends this, ends its workers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
     # Whatever else is printed must not be among the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(speed(1_000_000_000, &series), "2.00 (4.00)");
         assert_eq!(time(&series), "500 (250)");
         assert_eq!(ratio(Ratio { median: 0.5, quartiles: [0.25, 1.0] }), "0.50 [0.25–1.00]");
-        assert_eq!([0, 1 << 20, 1_625_292, 1_677_721].map(mebibytes), ["0.0", "1.0", "1.6", "1.6"]);
+        assert_eq!([0, 1 << 20, 1_625_293, 1_677_721].map(mebibytes), ["0.0", "1.0", "1.6", "1.6"]);
     }
 
     #[test]
