@@ -12,8 +12,8 @@ pub(crate) type Contender<'a> = Box<dyn FnMut() -> anyhow::Result<Taken> + 'a>;
 /// What a repetition took, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
-    wall: f64,
-    cpu: f64,
+    pub(crate) wall: f64,
+    pub(crate) cpu: f64,
 }
 
 /// Runs `work` with the clock on.

@@ -73,6 +73,12 @@ impl Data {
         &self.path
     }
 
+    /// What it is, in words.
+    pub(crate) fn form(&self) -> String {
+        let ([ny, nx], [sy, sx]) = (self.nav, self.sig);
+        format!("{} of {ny}x{nx} frames of {sy}x{sx}", self.dtype)
+    }
+
     /// Bytes of all frames.
     pub(crate) fn n_bytes(&self) -> anyhow::Result<u64> {
         let dataset = self.open()?;

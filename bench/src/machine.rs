@@ -50,7 +50,7 @@ fn compiler() -> String {
     }
 }
 
-/// For which processor this program, and with it the native UDFs and the decoders, is compiled.
+/// For which processor the native UDFs are compiled: that of this program's own code.
 fn native_code() -> String {
     let widest = match () {
         () if cfg!(target_feature = "avx512f") => "AVX-512",

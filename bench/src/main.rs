@@ -1,12 +1,18 @@
-//! `lthost-bench`: measures plugins in the sandbox against the same source without it, and against plain reading of the
-//! file, side by side. A user of the library; `scripts/bench` builds what it needs and starts it.
+//! `lthost-bench`: measures plugins in the sandbox against the same source without it, against plain reading of the file,
+//! and against LiberTEM, side by side. A user of the library; `scripts/bench` builds what it needs and starts it.
 
+mod against;
 mod clock;
+mod contenders;
 mod data;
+mod fixed;
+mod goals;
 mod jobs;
 mod machine;
 mod map;
+mod memory;
 mod native;
+mod peer;
 mod report;
 mod sandbox;
 mod stats;
@@ -24,11 +30,12 @@ use clap::Parser;
 
 use data::Data;
 use jobs::{JOBS, PICK};
+use peer::Peer;
 use report::Report;
 use sandbox::Plugins;
 use tables::Plan;
 
-/// Measure plugins in the sandbox against native code and against plain reading, and write BENCHMARKS.md
+/// Measure plugins in the sandbox against native code, plain reading and LiberTEM, and write BENCHMARKS.md
 #[derive(Parser)]
 #[command(name = "scripts/bench", version)]
 struct Opts {
@@ -47,6 +54,14 @@ struct Opts {
     /// Measure only this: a plugin as in the tables, or `process`; may be repeated; writes nothing unless -o is given
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+
+    /// Without LiberTEM, which needs Python and is installed once, over the network
+    #[arg(long)]
+    no_peer: bool,
+
+    /// A Python that has LiberTEM
+    #[arg(long, value_name = "PYTHON", hide = true, required_unless_present = "no_peer")]
+    python: Option<PathBuf>,
 
     /// Folder for the data [default: bench-data of the project]
     #[arg(long, value_name = "DIR")]
@@ -68,6 +83,8 @@ struct DataSets {
     u8: Data,
     small: Data,
     large: Data,
+    /// Four times as much as `u16`.
+    long: Data,
     tiny: Data,
 }
 
@@ -87,22 +104,32 @@ fn main() -> anyhow::Result<()> {
     let plan = Plan { n_rounds, n_short_rounds, n_workers: opts.workers.into(), only: opts.only.clone() };
 
     let mut plugins = Plugins::new(&opts.root.join("target/guest/wasm32-unknown-unknown/release"))?;
-    let both = [&sets.u16, &sets.f32];
+    let peer = opts.python.clone().filter(|_| !opts.no_peer);
+    let peer = peer.map(|python| Peer::new(python, &opts.root, plan.n_workers));
+    let mut facts = machine::facts(&opts.root);
+    if let Some(peer) = &peer {
+        facts.push(("peer", peer.version()?));
+    }
+    let [three, both] = [[&sets.u16, &sets.u8, &sets.f32].to_vec(), [&sets.u16, &sets.f32].to_vec()];
+    let peers = peer.as_ref().map(|peer| against::speeds(&plan, &mut plugins, &three, peer)).transpose()?;
     let speeds = tables::speeds(&plan, &mut plugins, &both)?;
     let sizes = tables::sizes(&plan, &mut plugins, &[(&sets.small, &sets.u8), (&sets.large, &sets.u16)])?;
     let scaling = tables::scaling(&plan, &mut plugins, &sets.u16)?;
-    let times = tables::times(&plan, &mut plugins, &both, (&program, &sets.tiny))?;
+    let memory = memory::peaks(&plan, &plugins, &[&sets.u16, &sets.long], &program)?;
+    let times = fixed::times(&plan, &mut plugins, &both, (&program, &sets.tiny), peer.as_ref())?;
     let report = Report {
         command: command(&opts),
         n_rounds,
         n_short_rounds,
         n_workers: plan.n_workers,
-        facts: machine::facts(&opts.root),
+        facts,
         loads: [load, machine::load()],
         data: sets.describe()?,
+        peers,
         speeds,
         sizes,
         scaling,
+        memory,
         times,
     };
     io::stdout().write_all(report.to_markdown().as_bytes())?;
@@ -122,6 +149,7 @@ fn command(opts: &Opts) -> String {
     }
     words.extend(opts.rounds.map(|rounds| format!("--rounds {rounds}")));
     words.push(format!("--workers {}", opts.workers));
+    words.extend(opts.no_peer.then(|| "--no-peer".to_owned()));
     words.extend(opts.only.iter().map(|only| format!("--only {only}")));
     words.join(" ")
 }
@@ -138,16 +166,14 @@ impl DataSets {
             u8: make("u8", [[64, 64], [256, 256]], [[32, 32], [64, 64]])?,
             small: make("u8", [[1000, 1000], [16, 16]], [[100, 100], [16, 16]])?,
             large: make("u16", [[8, 8], [2048, 2048]], [[2, 2], [512, 512]])?,
+            long: make("u16", [[128, 128], [256, 256]], [[64, 64], [64, 64]])?,
             tiny: make("u16", [[5, 7], [16, 16]], [[5, 7], [16, 16]])?,
         })
     }
 
     fn describe(&self) -> anyhow::Result<String> {
-        let describe = |data: &Data| {
-            let ([ny, nx], [sy, sx]) = (data.nav, data.sig);
-            Ok(format!("{} of {ny}x{nx} frames of {sy}x{sx} ({} MiB)", data.dtype, data.n_bytes()? >> 20))
-        };
-        let all = [&self.u16, &self.f32].map(describe).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        let describe = |data: &Data| Ok(format!("{} ({} MiB)", data.form(), data.n_bytes()? >> 20));
+        let all = [&self.u16, &self.u8, &self.f32].map(describe).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
         Ok(format!("{}, simulated, as `.npy`", all.join(", ")))
     }
 }

@@ -20,7 +20,7 @@ use lthost_guest_sdk::{
     testing::{Emitted, Pixels, TilePlace, Worker},
 };
 
-use crate::jobs::Kind;
+use crate::jobs::Given;
 
 /// A [`Worker`] of any UDF.
 pub(crate) trait Native {
@@ -64,7 +64,7 @@ impl<U: sdk::Udf> Native for Worker<U> {
 }
 
 /// One run, over all frames or over those that `only` says.
-pub(crate) fn run(dataset: &Dataset, udfs: &[Kind], n_workers: usize, only: Option<Range<u64>>) -> anyhow::Result<()> {
+pub(crate) fn run(dataset: &Dataset, udfs: &[Given], n_workers: usize, only: Option<Range<u64>>) -> anyhow::Result<()> {
     let roi = only.is_some();
     let selected = only.unwrap_or(0..dataset.nav().size());
     let partitions: Vec<(usize, Range<u64>)> = partition_plan(dataset, None)
@@ -84,7 +84,7 @@ pub(crate) fn run(dataset: &Dataset, udfs: &[Kind], n_workers: usize, only: Opti
 /// What the threads of a run share.
 struct Run<'a> {
     dataset: &'a Dataset,
-    udfs: &'a [Kind],
+    udfs: &'a [Given],
     selected: Range<u64>,
     /// Whether that is less than the scan.
     roi: bool,
@@ -104,8 +104,8 @@ impl Run<'_> {
     /// A thread's life.
     fn work(&self) -> anyhow::Result<()> {
         let mut groups: Vec<Group> = Vec::new();
-        for kind in self.udfs {
-            let worker = kind.worker(self.meta()?)?;
+        for given in self.udfs {
+            let worker = given.worker(self.meta()?)?;
             let dtype: Dtype = worker.input_dtype().name().parse()?;
             match groups.iter_mut().find(|group| group.dtype == dtype) {
                 Some(group) => group.workers.push(worker),

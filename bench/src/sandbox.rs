@@ -16,11 +16,12 @@ use lthost::{
 
 use crate::jobs::Kind;
 
-/// Compiled plugins by name.
+/// Compiled plugins.
 pub(crate) struct Plugins {
     engine: Engine,
     folder: PathBuf,
-    loaded: BTreeMap<&'static str, Plugin>,
+    /// By the name of the file.
+    loaded: BTreeMap<String, Plugin>,
 }
 
 impl Plugins {
@@ -30,23 +31,27 @@ impl Plugins {
     }
 
     /// The UDFs of a pass, compiled.
-    pub(crate) fn specs(&mut self, udfs: &[Kind], dataset: &Dataset) -> anyhow::Result<Vec<UdfSpec>> {
+    pub(crate) fn specs(&mut self, udfs: &[Kind], sig: &[u64]) -> anyhow::Result<Vec<UdfSpec>> {
         udfs.iter()
             .map(|kind| {
-                let arguments = kind.arguments(dataset.sig())?;
-                Ok(UdfSpec { label: None, plugin: self.load(kind.plugin())?, arguments })
+                let arguments = kind.arguments(sig)?;
+                Ok(UdfSpec { label: None, plugin: self.load(kind.file())?, arguments })
             })
             .collect()
     }
 
-    fn load(&mut self, name: &'static str) -> anyhow::Result<Plugin> {
-        if let Some(plugin) = self.loaded.get(name) {
+    /// Where a plugin is.
+    pub(crate) fn path(&self, kind: Kind) -> PathBuf {
+        self.folder.join(kind.file())
+    }
+
+    fn load(&mut self, file: String) -> anyhow::Result<Plugin> {
+        if let Some(plugin) = self.loaded.get(&file) {
             return Ok(plugin.clone());
         }
-        let path = self.folder.join(format!("plugin_{name}.wasm"));
-        let plugin = Plugin::from_file(&self.engine, &path, &Limits::default())
-            .context("plugins are built by `cargo build --release`")?;
-        self.loaded.insert(name, plugin.clone());
+        let plugin = Plugin::from_file(&self.engine, &self.folder.join(&file), &Limits::default())
+            .context("plugins are built by `scripts/bench`")?;
+        self.loaded.insert(file, plugin.clone());
         Ok(plugin)
     }
 }

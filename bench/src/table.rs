@@ -57,7 +57,32 @@ pub(crate) fn time(series: &Series) -> String {
 /// A ratio with its quartiles.
 pub(crate) fn ratio(ratio: Ratio) -> String {
     let [low, high] = ratio.quartiles;
-    format!("{:.2} [{low:.2}–{high:.2}]", ratio.median)
+    format!("{} [{}–{}]", digits(ratio.median), digits(low), digits(high))
+}
+
+/// Whether a ratio reaches its target, if it has one.
+pub(crate) fn reached(ratio: Ratio, target: Option<f64>) -> String {
+    target.map_or_else(nothing, |target| yes_or_no(ratio.median >= target))
+}
+
+pub(crate) fn yes_or_no(is_reached: bool) -> String {
+    if is_reached { "yes" } else { "no" }.to_owned()
+}
+
+/// A plain factor, if it is known.
+pub(crate) fn factor(factor: Option<f64>) -> String {
+    factor.map_or_else(nothing, |factor| format!("{factor:.2}"))
+}
+
+/// Stands where there is nothing to tell.
+pub(crate) fn nothing() -> String {
+    "–".to_owned()
+}
+
+/// MiB, with a digit behind the point.
+pub(crate) fn mebibytes(n_bytes: u64) -> String {
+    let tenths = (n_bytes * 10 + (1 << 19)) >> 20;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Three digits, as far as they are behind the point.
@@ -98,5 +123,12 @@ mod tests {
         assert_eq!(speed(1_000_000_000, &series), "2.00 (4.00)");
         assert_eq!(time(&series), "500 (250)");
         assert_eq!(ratio(Ratio { median: 0.5, quartiles: [0.25, 1.0] }), "0.50 [0.25–1.00]");
+        assert_eq!([0, 1 << 20, 1_625_293, 1_677_721].map(mebibytes), ["0.0", "1.0", "1.6", "1.6"]);
+    }
+
+    #[test]
+    fn a_target_is_reached_by_the_median() {
+        let ratio = Ratio { median: 0.9, quartiles: [0.8, 1.0] };
+        assert_eq!([Some(0.9), Some(0.91), None].map(|target| reached(ratio, target)), ["yes", "no", "–"]);
     }
 }
