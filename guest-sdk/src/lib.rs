@@ -97,7 +97,7 @@ pub use numbers::Numbers;
 pub use output::Output;
 pub use params::{FromValue, Parameters, Params, Value};
 pub use partial::Partial;
-pub use pixel::Pixel;
+pub use pixel::{Count, Pixel};
 pub use store::Buffers;
 pub use tile::Tile;
 pub use udf::Udf;
@@ -113,9 +113,9 @@ pub mod prelude {
     //! All that a plugin usually needs.
 
     pub use crate::{
-        Array, Auto, Axis, Buffer, Buffers, Complex, Csr, Dtype, Element, Error, Float, Frame, FromValue, Manifest,
-        Matrix, Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Partial, Partition, Pixel, Preferences,
-        Real, Result, Tile, Udf, Value, each_dtype, each_float, each_pixel, each_real, export_map, export_udf, kernels,
-        manifest,
+        Array, Auto, Axis, Buffer, Buffers, Complex, Count, Csr, Dtype, Element, Error, Float, Frame, FromValue,
+        Manifest, Matrix, Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Part, Partial, Partition, Pixel,
+        Preferences, Real, Result, Tile, Udf, Value, each_count, each_dtype, each_float, each_pixel, each_real,
+        export_map, export_udf, kernels, manifest,
     };
 }

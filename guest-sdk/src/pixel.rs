@@ -1,6 +1,6 @@
 //! Numbers of tiles that a kernel takes as they are stored, and computes with as other ones.
 
-use crate::Element;
+use crate::{Element, Real};
 
 /// A number of a tile for a kernel that computes with `A`: an `A` itself, or a count of a detector (a whole number of 8 or 16
 /// bits), which becomes one within the kernel. That saves the way through memory as a number that is two or four times as large.
@@ -55,6 +55,29 @@ impl<A: Element> Pixel<A> for A {
     fn value(self) -> A {
         self
     }
+}
+
+/// A count of a detector: a whole number of 8 or 16 bits, with which kernels add exactly.
+pub trait Count: Real + Into<i32> + Pixel<f32> + Pixel<f64> {
+    /// Half of the largest one for numbers of 16 bits without a sign, else 0: differences from it have 16 bits and a sign.
+    #[doc(hidden)]
+    const MIDDLE: i32;
+}
+
+impl Count for u8 {
+    const MIDDLE: i32 = 0;
+}
+
+impl Count for i8 {
+    const MIDDLE: i32 = 0;
+}
+
+impl Count for u16 {
+    const MIDDLE: i32 = 1 << 15;
+}
+
+impl Count for i16 {
+    const MIDDLE: i32 = 0;
 }
 
 macro_rules! counts {
@@ -113,6 +136,20 @@ macro_rules! each_pixel {
                 $crate::Dtype::$own,
                 other.dtype()
             ))),
+        }
+    };
+}
+
+/// Like [`each_dtype!`](crate::each_dtype) for [`Count`]s. Gives a [`Result`](crate::Result): an error for all others.
+#[macro_export]
+macro_rules! each_count {
+    ($numbers:expr, |$slice:ident| $body:expr) => {
+        match $numbers {
+            $crate::Numbers::U8($slice) => Ok($body),
+            $crate::Numbers::I8($slice) => Ok($body),
+            $crate::Numbers::U16($slice) => Ok($body),
+            $crate::Numbers::I16($slice) => Ok($body),
+            other => Err($crate::Error::new(format!("expected counts of 8 or 16 bits, given {}", other.dtype()))),
         }
     };
 }

@@ -1,6 +1,11 @@
 //! From many frames one: the sum, the smallest, the largest of each pixel.
 
-use super::CHUNK;
+use std::ops::Range;
+
+use super::{
+    CHUNK,
+    passes::{Pass, take_all},
+};
 use crate::{Element, Pixel, Real};
 
 /// Adds every frame of a tile to `acc`: `pixels` has shape `(n_frames, acc.len())`.
@@ -10,7 +15,7 @@ pub fn add_frames<T: Element>(acc: &mut [T], pixels: &[T]) {
 
 /// As [`add_frames`]; counts are added up eight frames at a time, exactly, before they become `A`.
 pub fn add_frames_as<A: Element, P: Pixel<A>>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, &Added);
+    fold_frames(acc, pixels, Added);
 }
 
 /// Leaves in `acc` the smaller number of itself and each frame of a tile; NaN wins.
@@ -20,7 +25,7 @@ pub fn minimum<T: Real>(acc: &mut [T], pixels: &[T]) {
 
 /// As [`minimum`], of counts, too.
 pub fn minimum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, &Selected { of_two: P::lesser, with: A::lesser });
+    fold_frames(acc, pixels, Selected { of_two: P::lesser, with: A::lesser });
 }
 
 /// Leaves in `acc` the larger number of itself and each frame of a tile; NaN wins.
@@ -30,7 +35,7 @@ pub fn maximum<T: Real>(acc: &mut [T], pixels: &[T]) {
 
 /// As [`maximum`], of counts, too.
 pub fn maximum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, &Selected { of_two: P::greater, with: A::greater });
+    fold_frames(acc, pixels, Selected { of_two: P::greater, with: A::greater });
 }
 
 /// What becomes of a pixel's numbers in several frames.
@@ -90,49 +95,42 @@ impl<A: Element, P: Pixel<A>, F: Fn(P, P) -> P, G: Fn(A, A) -> A> Fold<A, P> for
     }
 }
 
-/// Takes up to eight frames in a pass, so that `acc` is read and written only once for them.
-#[inline]
-fn fold_frames<A: Element, P: Element>(acc: &mut [A], pixels: &[P], fold: &impl Fold<A, P>) {
-    fn frames<P, const N: usize>(pixels: &[P], len: usize) -> [&[P]; N] {
-        std::array::from_fn(|i| &pixels[i * len..][..len])
-    }
-    let len = acc.len();
-    if len == 0 {
-        return;
-    }
-    let mut eights = pixels.chunks_exact(8 * len);
-    for eight in &mut eights {
-        fold_group(acc, frames::<P, 8>(eight, len), fold);
-    }
-    let mut fours = eights.remainder().chunks_exact(4 * len);
-    for four in &mut fours {
-        fold_group(acc, frames::<P, 4>(four, len), fold);
-    }
-    for frame in fours.remainder().chunks_exact(len) {
-        fold_group(acc, [frame], fold);
+/// Folds frames into what it has.
+struct Folding<'a, A, F> {
+    acc: &'a mut [A],
+    fold: F,
+}
+
+impl<A: Element, P: Element, F: Fold<A, P>> Pass<P> for Folding<'_, A, F> {
+    #[inline]
+    fn take<const N: usize>(&mut self, block: Range<usize>, frames: [&[P]; N]) {
+        let fold = &self.fold;
+        let (acc, acc_rest) = self.acc[block].as_chunks_mut::<CHUNK>();
+        let chunks = frames.map(|frame| &frame.as_chunks::<CHUNK>().0[..acc.len()]);
+        let rest = CHUNK * acc.len();
+        for (at, acc) in acc.iter_mut().enumerate() {
+            let mut group = chunks[0][at].map(|pixel| fold.start(pixel));
+            for frame in &chunks[1..] {
+                let frame = &frame[at];
+                for i in 0..CHUNK {
+                    group[i] = fold.next(group[i], frame[i]);
+                }
+            }
+            for i in 0..CHUNK {
+                acc[i] = fold.end(acc[i], group[i]);
+            }
+        }
+        for (at, acc) in (rest..).zip(acc_rest) {
+            let group = frames[1..].iter().fold(fold.start(frames[0][at]), |group, frame| fold.next(group, frame[at]));
+            *acc = fold.end(*acc, group);
+        }
     }
 }
 
 #[inline]
-fn fold_group<A: Element, P: Element, const N: usize>(acc: &mut [A], frames: [&[P]; N], fold: &impl Fold<A, P>) {
-    let (acc, acc_rest) = acc.as_chunks_mut::<CHUNK>();
-    let frames = frames.map(|frame| frame.as_chunks::<CHUNK>());
-    for (at, acc) in acc.iter_mut().enumerate() {
-        let mut group = frames[0].0[at].map(|pixel| fold.start(pixel));
-        for frame in &frames[1..] {
-            let frame = &frame.0[at];
-            for i in 0..CHUNK {
-                group[i] = fold.next(group[i], frame[i]);
-            }
-        }
-        for i in 0..CHUNK {
-            acc[i] = fold.end(acc[i], group[i]);
-        }
-    }
-    for (at, acc) in acc_rest.iter_mut().enumerate() {
-        let group = frames[1..].iter().fold(fold.start(frames[0].1[at]), |group, frame| fold.next(group, frame.1[at]));
-        *acc = fold.end(*acc, group);
-    }
+fn fold_frames<A: Element, P: Element>(acc: &mut [A], pixels: &[P], fold: impl Fold<A, P>) {
+    let len = acc.len();
+    take_all(pixels, len, &mut Folding { acc, fold });
 }
 
 /// Takes four frames in a pass, so that `acc` is read and written only once for the four.

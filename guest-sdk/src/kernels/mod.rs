@@ -13,6 +13,7 @@ mod dot;
 mod frames;
 pub(crate) mod logs;
 mod moments;
+mod passes;
 mod sparse;
 mod sum;
 
@@ -20,7 +21,7 @@ pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
 pub use frames::{add_frames, add_frames_as, maximum, maximum_as, minimum, minimum_as};
 pub use logs::add_logs;
-pub use moments::add_moments;
+pub use moments::{add_distances, add_squares, spread, spread_of_counts};
 pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum, sum_as};
 

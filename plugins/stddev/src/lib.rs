@@ -9,20 +9,22 @@
 
 #![expect(clippy::cast_precision_loss, reason = "no scan has 2^53 frames")]
 
+mod sums;
+
 use lthost_guest_sdk::prelude::*;
+use sums::Sums;
 
 export_udf!(StdDev);
+
+/// Pixels whose moments are handed over at once.
+const BLOCK: usize = 1 << 13;
 
 /// The moments of each pixel.
 pub struct StdDev {
     /// In which `varsum` and what follows from it are stored.
     dtype: Dtype,
     preferences: Preferences,
-    sig_size: usize,
-    /// Sum of each pixel over the frames of the partition; real and imaginary parts in turn.
-    sum: Vec<f64>,
-    /// Sum of squared differences from the mean; real and imaginary parts in turn.
-    varsum: Vec<f64>,
+    sums: Sums,
     /// Frames that each block of the detector has seen so far, by number of the block.
     n_frames: Vec<u64>,
 }
@@ -41,8 +43,9 @@ impl Udf for StdDev {
         if !matches!(dtype, Dtype::F32 | Dtype::F64) {
             return Err(Error::parameter("dtype", "float32 or float64", dtype));
         }
-        let (preferences, sig_size) = (meta.counts_or(Preferences::default()), meta.sig_size());
-        Ok(Self { dtype, preferences, sig_size, sum: Vec::new(), varsum: Vec::new(), n_frames: Vec::new() })
+        let preferences = meta.counts_or(Preferences::default());
+        let sums = Sums::new(meta.input_dtype(&preferences), meta.sig_size());
+        Ok(Self { dtype, preferences, sums, n_frames: Vec::new() })
     }
 
     fn preferences(&self) -> Preferences {
@@ -63,29 +66,19 @@ impl Udf for StdDev {
         ])
     }
 
-    fn begin(&mut self, _: &Partition, out: &mut Partial) -> Result<()> {
-        let n_parts = if out.dtype("sum")?.is_complex() { 2 } else { 1 };
-        for moments in [&mut self.sum, &mut self.varsum] {
-            moments.clear();
-            moments.resize(self.sig_size * n_parts, 0.0);
-        }
+    fn begin(&mut self, _: &Partition, _: &mut Partial) -> Result<()> {
+        self.sums.clear();
         self.n_frames.clear();
         Ok(())
     }
 
     fn process(&mut self, tile: &Tile, _: &mut Partial) -> Result<()> {
-        let n_parts = self.sum.len() / self.sig_size.max(1);
-        let block = tile.sig_start() * n_parts..(tile.sig_start() + tile.block_len()) * n_parts;
-        let (sum, varsum) = (&mut self.sum[block.clone()], &mut self.varsum[block]);
         if self.n_frames.len() <= tile.sig_index() {
             self.n_frames.resize(tile.sig_index() + 1, 0);
         }
-        let n_before = &mut self.n_frames[tile.sig_index()];
-        match tile.pixels().parts() {
-            Numbers::F64(pixels) => kernels::add_moments(sum, varsum, *n_before, pixels),
-            pixels => each_pixel!(pixels, f32, |pixels| kernels::add_moments(sum, varsum, *n_before, pixels))?,
-        }
-        *n_before += tile.n_frames() as u64;
+        let n_frames = &mut self.n_frames[tile.sig_index()];
+        self.sums.add(tile, *n_frames == 0)?;
+        *n_frames += tile.n_frames() as u64;
         Ok(())
     }
 
@@ -93,37 +86,30 @@ impl Udf for StdDev {
         // At the end all blocks have seen all frames.
         let n_frames = self.n_frames.first().copied().unwrap_or(0);
         out.emit("num_frames", 0, &[n_frames.cast_signed()])?;
-        if out.dtype("sum")?.is_complex() {
-            let varsum: Vec<f64> = self.varsum.chunks_exact(2).map(|parts| parts[0] + parts[1]).collect();
-            out.emit("varsum", 0, &varsum)?;
-            out.emit("sum", 0, Complex::<f64>::from_parts(&self.sum))
-        } else {
-            out.emit("varsum", 0, &self.varsum)?;
-            out.emit("sum", 0, &self.sum)
+        let is_complex = out.dtype("sum")?.is_complex();
+        let n_parts = if is_complex { 2 } else { 1 };
+        for start in (0..self.sums.len()).step_by(BLOCK) {
+            let (sum, varsum) = self.sums.moments(start..self.sums.len().min(start + BLOCK), n_frames);
+            let offset = (start / n_parts) as u64;
+            if is_complex {
+                let varsum: Vec<f64> = varsum.chunks_exact(2).map(|parts| parts[0] + parts[1]).collect();
+                out.emit("varsum", offset, &varsum)?;
+                out.emit("sum", offset, Complex::<f64>::from_parts(&sum))?;
+            } else {
+                out.emit("varsum", offset, &varsum)?;
+                out.emit("sum", offset, &sum)?;
+            }
         }
+        Ok(())
     }
 
     fn merge(&self, _: &Partition, dest: &Buffers, src: &Buffers, _: &[bool]) -> Result<()> {
-        let (n_dest, n_src) = (dest.read::<i64>("num_frames")?[0], src.read::<i64>("num_frames")?[0]);
-        if n_src == 0 {
-            return Ok(());
+        match dest.dtype("sum")? {
+            Dtype::F32 => self.merge_sums::<f32>(dest, src),
+            Dtype::F64 => self.merge_sums::<f64>(dest, src),
+            Dtype::C64 => self.merge_sums::<Complex<f32>>(dest, src),
+            _ => self.merge_sums::<Complex<f64>>(dest, src),
         }
-        let (n0, n1) = (n_dest as f64, n_src as f64);
-        let weight = n0 * n1 / (n0 + n1);
-        let (mut sum, added_sum) = (dest.to_vec::<Complex<f64>>("sum")?, src.to_vec::<Complex<f64>>("sum")?);
-        let (mut varsum, added_varsum) = (dest.to_vec::<f64>("varsum")?, src.to_vec::<f64>("varsum")?);
-        for (sums, varsums) in sum.iter_mut().zip(added_sum).zip(varsum.iter_mut().zip(added_varsum)) {
-            let ((sum, added_sum), (varsum, added_varsum)) = (sums, varsums);
-            if n_dest > 0 {
-                let distance = added_sum * (1.0 / n1) - *sum * (1.0 / n0);
-                *varsum += distance.norm_sqr() * weight;
-            }
-            *varsum += added_varsum;
-            *sum = *sum + added_sum;
-        }
-        dest.set("num_frames", &[n_dest + n_src])?;
-        dest.set("varsum", &varsum)?;
-        dest.set("sum", &sum)
     }
 
     fn results(&self, merged: &Buffers, _: &[bool], out: &mut Output) -> Result<()> {
@@ -136,6 +122,55 @@ impl Udf for StdDev {
         out.put("std", &std)?;
         out.put("mean", &mean)
     }
+}
+
+impl StdDev {
+    fn merge_sums<S: Float>(&self, dest: &Buffers, src: &Buffers) -> Result<()> {
+        match self.dtype {
+            Dtype::F32 => merge_moments::<S, f32>(dest, src),
+            _ => merge_moments::<S, f64>(dest, src),
+        }
+    }
+}
+
+/// Adds the moments in `src` to those in `dest`.
+fn merge_moments<S: Float, V: Part>(dest: &Buffers, src: &Buffers) -> Result<()> {
+    let mut n_frames = dest.write::<i64>("num_frames")?;
+    let n_added = src.read::<i64>("num_frames")?[0];
+    let (mut sum, added_sum) = (dest.write::<S>("sum")?, src.read::<S>("sum")?);
+    let (mut varsum, added_varsum) = (dest.write::<V>("varsum")?, src.read::<V>("varsum")?);
+    if n_frames[0] == 0 {
+        sum.copy_from_slice(&added_sum);
+        varsum.copy_from_slice(&added_varsum);
+    } else if n_added > 0 {
+        let (n0, n1) = (n_frames[0] as f64, n_added as f64);
+        let merge = |sum: &mut S, varsum: &mut V, added_sum: S, added_varsum: V| {
+            let (before, added) = (sum.to_complex(), added_sum.to_complex());
+            let distance = added * (1.0 / n1) - before * (1.0 / n0);
+            *varsum =
+                V::from_f64(varsum.to_f64() + added_varsum.to_f64() + distance.norm_sqr() * (n0 * n1 / (n0 + n1)));
+            *sum = S::from_complex(before + added);
+        };
+        // Much work a turn, which keeps the loop fast: see the SDK's kernels.
+        let (sums, sums_rest) = sum.as_chunks_mut::<16>();
+        let (varsums, varsums_rest) = varsum.as_chunks_mut::<16>();
+        let (added_sums, added_sums_rest) = added_sum.as_chunks::<16>();
+        let (added_varsums, added_varsums_rest) = added_varsum.as_chunks::<16>();
+        for ((sum, varsum), (added_sum, added_varsum)) in
+            sums.iter_mut().zip(varsums).zip(added_sums.iter().zip(added_varsums))
+        {
+            for i in 0..16 {
+                merge(&mut sum[i], &mut varsum[i], added_sum[i], added_varsum[i]);
+            }
+        }
+        for ((sum, varsum), (added_sum, added_varsum)) in
+            sums_rest.iter_mut().zip(varsums_rest).zip(added_sums_rest.iter().zip(added_varsums_rest))
+        {
+            merge(sum, varsum, *added_sum, *added_varsum);
+        }
+    }
+    n_frames[0] += n_added;
+    Ok(())
 }
 
 #[cfg(test)]
