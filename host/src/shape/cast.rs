@@ -90,11 +90,34 @@ fn from_complex<S: ToComplex>(order: ByteOrder, to: Dtype) -> Option<Kernel> {
 
 fn pair<S: Number + To<T>, T: Number>(order: ByteOrder) -> Kernel {
     match order {
-        ByteOrder::Little => convert::<S, T, false>,
-        ByteOrder::Big => convert::<S, T, true>,
+        ByteOrder::Little => fastest::<S, T, false>(),
+        ByteOrder::Big => fastest::<S, T, true>(),
     }
 }
 
+/// The loop, compiled for what this processor has.
+fn fastest<S: Number + To<T>, T: Number, const BIG: bool>() -> Kernel {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        return |from, to| {
+            #[expect(unsafe_code, reason = "the compiler can't see what the processor has")]
+            // SAFETY: it has AVX2.
+            unsafe {
+                with_avx2::<S, T, BIG>(from, to);
+            }
+        };
+    }
+    convert::<S, T, BIG>
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn with_avx2<S: Number + To<T>, T: Number, const BIG: bool>(from: &[u8], to: &mut [u8]) {
+    convert::<S, T, BIG>(from, to);
+}
+
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for more than any processor has")]
+#[inline(always)]
 fn convert<S: Number + To<T>, T: Number, const BIG: bool>(from: &[u8], to: &mut [u8]) {
     let from: &[S::Bytes] = bytemuck::cast_slice(from);
     let to: &mut [T::Bytes] = bytemuck::cast_slice_mut(to);
