@@ -7,7 +7,7 @@ use ndarray::{ArrayViewD, IxDyn};
 use crate::{
     buffer::{Declaration, Kind, Usage},
     plugin::Emitted,
-    shape::{Dtype, Roi, RoiIdx, Shape},
+    shape::{Dtype, DtypeKind, Roi, RoiIdx, Shape},
 };
 
 /// A result: an array with a name.
@@ -53,16 +53,20 @@ impl ResultBuffer {
         self.complex_parts().map(|(re, _)| re).collect()
     }
 
-    /// The absolute values of the elements.
-    pub fn magnitude(&self) -> Vec<f64> {
-        self.complex_parts().map(|(re, im)| re.hypot(im)).collect()
+    /// The elements as `f64`, of complex numbers the magnitude.
+    pub fn magnitudes(&self) -> impl Iterator<Item = f64> {
+        let is_complex = self.dtype.kind() == DtypeKind::Complex;
+        self.complex_parts().map(move |(re, im)| if is_complex { re.hypot(im) } else { re })
     }
 
     fn complex_parts(&self) -> impl Iterator<Item = (f64, f64)> {
-        let n_elements = self.data.len() / self.dtype.size();
-        let mut wide = vec![0_f64; 2 * n_elements];
-        crate::shape::cast(self.dtype, &self.data, Dtype::C128, bytemuck::cast_slice_mut(&mut wide));
-        (0..n_elements).map(move |i| (wide[2 * i], wide[2 * i + 1]))
+        // Piece by piece: the whole of it as complex numbers would be up to 16 times as large as the result.
+        const PIECE: usize = 4096;
+        self.data.chunks(PIECE * self.dtype.size()).flat_map(|piece| {
+            let mut wide = vec![[0_f64; 2]; piece.len() / self.dtype.size()];
+            crate::shape::cast(self.dtype, piece, Dtype::C128, bytemuck::cast_slice_mut(&mut wide));
+            wide.into_iter().map(|[re, im]| (re, im))
+        })
     }
 }
 

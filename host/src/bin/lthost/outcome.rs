@@ -11,7 +11,7 @@ use lthost::{
     plugin::{CONTRACT, Value, printable},
     results::{Output, ResultBuffer},
     run::{AppliedUpdate, Outcome, RunConfig, UdfOutcome, UdfSpec},
-    shape::{DtypeKind, Shape, npy},
+    shape::{Shape, npy},
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -275,14 +275,13 @@ impl Figures {
     fn of(result: &ResultBuffer, scene: Scene<'_>) -> Option<Self> {
         let (mut min, mut max, mut sum) = (f64::INFINITY, f64::NEG_INFINITY, 0.0);
         let mut n = 0_u64;
-        for value in scene.values(result).into_iter().filter(|value| !value.is_nan()) {
+        for value in scene.values(result).filter(|value| !value.is_nan()) {
             n += 1;
             min = min.min(value);
             max = max.max(value);
             sum += value;
         }
-        let all = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
-        let n_nan = all.iter().filter(|value| value.is_nan()).count() as u64;
+        let n_nan = result.magnitudes().filter(|value| value.is_nan()).count() as u64;
         (n > 0).then(|| Self { min, max, mean: sum / to_f64(n), sum, n_nan })
     }
 }

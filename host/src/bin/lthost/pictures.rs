@@ -5,7 +5,7 @@ use std::path::Path;
 use lthost::{
     buffer::Kind,
     results::{Output, ResultBuffer},
-    shape::{Array, DtypeKind, Shape},
+    shape::{Array, Shape},
 };
 
 use crate::picture::{Picture, Style};
@@ -24,18 +24,14 @@ pub(crate) struct Scene<'a> {
 
 impl Scene<'_> {
     /// The numbers of a result, of complex ones the magnitude; NaN for frames whose data are not in it.
-    pub(crate) fn values(&self, result: &ResultBuffer) -> Vec<f64> {
-        let mut values = if result.dtype.kind() == DtypeKind::Complex { result.magnitude() } else { result.to_f64() };
-        let n_frames = self.damage.data.len().max(1);
-        if result.kind == Kind::Nav && values.len() >= n_frames {
-            let n_entries = values.len() / n_frames;
-            for (frame, is_there) in values.chunks_exact_mut(n_entries).zip(&self.damage.data) {
-                if *is_there == 0 {
-                    frame.fill(f64::NAN);
-                }
-            }
-        }
-        values
+    pub(crate) fn values(&self, result: &ResultBuffer) -> impl Iterator<Item = f64> {
+        let is_there = &self.damage.data;
+        let n_values = result.data.len() / result.dtype.size();
+        let n_entries = if result.kind == Kind::Nav { n_values / is_there.len().max(1) } else { 0 };
+        (0..).zip(result.magnitudes()).map(move |(i, value): (usize, f64)| {
+            let frame = i.checked_div(n_entries).and_then(|frame| is_there.get(frame));
+            if frame == Some(&0) { f64::NAN } else { value }
+        })
     }
 }
 
@@ -73,7 +69,7 @@ impl<'a> Slices<'a> {
 
     /// All that is drawn.
     pub(crate) fn values(&self) -> Vec<f64> {
-        self.scene.values(self.result)
+        self.scene.values(self.result).collect()
     }
 
     /// The picture of slice `i` of `values`; of the detector on a logarithmic scale.
