@@ -103,7 +103,7 @@ struct Folding<'a, A, F> {
 
 impl<A: Element, P: Element, F: Fold<A, P>> Pass<P> for Folding<'_, A, F> {
     #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, frames: [&[P]; N]) {
+    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[P]; N]) {
         let fold = &self.fold;
         let (acc, acc_rest) = self.acc[block].as_chunks_mut::<CHUNK>();
         let chunks = frames.map(|frame| &frame.as_chunks::<CHUNK>().0[..acc.len()]);

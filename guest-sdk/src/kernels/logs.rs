@@ -1,22 +1,131 @@
-//! Logarithms of a frame.
+//! Sums of logarithms.
 
-use super::{CHUNK, sum::smallest};
-use crate::{Element, Part};
+use std::ops::Range;
 
-/// Adds `log(frame - min(frame) + 1)` to `acc`, pixel by pixel: the natural logarithm, taken in the frame's type.
-pub fn add_logs<T: Part>(acc: &mut [f32], frame: &[T]) {
-    let Some(least) = smallest(frame) else { return };
-    let log = |pixel: T| f32::narrow((pixel - least + T::from_f64(1.0)).log().to_f64());
-    let len = acc.len().min(frame.len());
-    let (acc, acc_rest) = acc[..len].as_chunks_mut::<CHUNK>();
-    let (frame, frame_rest) = frame[..len].as_chunks::<CHUNK>();
-    for (acc, pixels) in acc.iter_mut().zip(frame) {
-        for i in 0..CHUNK {
-            acc[i] += log(pixels[i]);
+use super::{
+    CHUNK,
+    passes::{Pass, take_all},
+    sum::extremes,
+};
+use crate::{DtypeKind, Element, Part, Pixel, Real};
+
+/// Frames that are gone through twice in turn, so few that they stay in the cache meanwhile.
+const FRAMES: usize = 4;
+
+/// For each pixel, the sum over frames of `log(frame - min(frame) + 1)`: the natural logarithm.
+///
+/// It is the logarithm of a product. So frames are multiplied as long as no product can become too large, and only then
+/// there are logarithms to take: of counts, one for seven or more frames. As all factors are 1 or more, a product has as many
+/// digits as a sum of logarithms.
+#[derive(Debug)]
+pub struct LogSums<T> {
+    products: Vec<T>,
+    /// No product is larger.
+    bound: f64,
+}
+
+impl<T: Part> LogSums<T> {
+    /// For frames of `n_pixels`.
+    pub fn new(n_pixels: usize) -> Self {
+        Self { products: vec![T::from_f64(1.0); n_pixels], bound: 1.0 }
+    }
+
+    /// Forgets what it has.
+    pub fn clear(&mut self) {
+        // No product is larger, and none is smaller than one.
+        if self.bound.to_bits() != 1.0_f64.to_bits() {
+            self.products.fill(T::from_f64(1.0));
+            self.bound = 1.0;
         }
     }
-    for (acc, &pixel) in acc_rest.iter_mut().zip(frame_rest) {
-        *acc += log(pixel);
+
+    /// Takes every frame of a tile: `pixels` has shape `(n_frames, n_pixels)`, and `acc` is as long as a frame. What is not in
+    /// `acc` yet comes with [`LogSums::end`]. The sums are the same to the last bit however frames are cut into tiles.
+    #[inline(never)]
+    pub fn add_logs<P: Pixel<T> + Real>(&mut self, acc: &mut [f32], pixels: &[P]) {
+        let len = self.products.len().max(1);
+        for frames in pixels.chunks(FRAMES * len) {
+            let mut least = [T::ZERO; FRAMES];
+            let mut first = 0;
+            for (at, frame) in frames.chunks_exact(len).enumerate() {
+                let Some([smallest, largest]) = extremes(frame) else { return };
+                least[at] = smallest.value();
+                let most = largest.to_f64() - smallest.to_f64() + 1.0;
+                // Where a number is infinite, or none, there is no room either.
+                let has_room = self.bound * most <= Self::LIMIT;
+                if !has_room {
+                    self.multiply(&frames[first * len..at * len], &least[first..]);
+                    self.end(acc);
+                    first = at;
+                }
+                self.bound *= most;
+            }
+            self.multiply(&frames[first * len..], &least[first..]);
+        }
+    }
+
+    /// Adds to `acc` what is not in it yet.
+    pub fn end(&mut self, acc: &mut [f32]) {
+        let add = |acc: &mut f32, product: &mut T| {
+            *acc += f32::narrow(product.log().to_f64());
+            *product = T::from_f64(1.0);
+        };
+        let len = acc.len().min(self.products.len());
+        let (accs, acc_rest) = acc[..len].as_chunks_mut::<CHUNK>();
+        let (products, products_rest) = self.products[..len].as_chunks_mut::<CHUNK>();
+        for (acc, products) in accs.iter_mut().zip(products) {
+            for i in 0..CHUNK {
+                add(&mut acc[i], &mut products[i]);
+            }
+        }
+        acc_rest.iter_mut().zip(products_rest).for_each(|(acc, product)| add(acc, product));
+        self.bound = 1.0;
+    }
+
+    /// With a margin for what products are rounded by.
+    const LIMIT: f64 = match size_of::<T>() {
+        4 => f32::MAX as f64 / 2.0,
+        _ => f64::MAX / 2.0,
+    };
+
+    fn multiply<P: Pixel<T>>(&mut self, frames: &[P], least: &[T]) {
+        let len = self.products.len();
+        take_all(frames, len, &mut Factors { products: &mut self.products, least });
+    }
+}
+
+/// Multiplies with `frame - least + 1` of each frame.
+struct Factors<'a, T> {
+    products: &'a mut [T],
+    least: &'a [T],
+}
+
+impl<T: Part, P: Pixel<T>> Pass<P> for Factors<'_, T> {
+    #[inline]
+    fn take<const N: usize>(&mut self, block: Range<usize>, first: usize, frames: [&[P]; N]) {
+        multiply(&mut self.products[block], frames, std::array::from_fn(|i| self.least[first + i]));
+    }
+}
+
+#[inline]
+fn multiply<T: Part, P: Pixel<T>, const N: usize>(products: &mut [T], frames: [&[P]; N], least: [T; N]) {
+    let one = T::from_f64(1.0);
+    let below = least.map(|least| least - one);
+    // Differences of counts are exact, in whatever order.
+    let is_count = P::DTYPE.kind() < DtypeKind::Float;
+    let factor = |i: usize, pixel: P| {
+        if is_count { pixel.value() - below[i] } else { pixel.value() - least[i] + one }
+    };
+    let (products, products_rest) = products.as_chunks_mut::<CHUNK>();
+    let chunks = frames.map(|frame| &frame.as_chunks::<CHUNK>().0[..products.len()]);
+    let rest = CHUNK * products.len();
+    for (at, products) in products.iter_mut().enumerate() {
+        for lane in 0..CHUNK {
+            products[lane] = (0..N).fold(products[lane], |product, i| product.times(factor(i, chunks[i][at][lane])));
+        }
+    }
+    for (at, product) in (rest..).zip(products_rest) {
+        *product = (0..N).fold(*product, |product, i| product.times(factor(i, frames[i][at])));
     }
 }
 
@@ -67,6 +176,7 @@ log!(log_f64, f64, u64, 52, 10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::samples::numbers;
 
     #[test]
     fn logarithms_are_right_to_the_last_digits() {
@@ -81,14 +191,45 @@ mod tests {
         assert!(log_f32(f32::INFINITY).is_infinite() && log_f64(f64::NAN).is_nan());
     }
 
-    #[test]
-    fn every_pixel_counts() {
-        let frame: Vec<f64> = super::super::samples::numbers(77, 50.0);
-        let least = frame.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut acc = vec![1.0; 77];
-        add_logs(&mut acc, &frame);
-        for (acc, pixel) in acc.iter().zip(&frame) {
-            assert!((f64::from(*acc) - 1.0 - (pixel - least + 1.0).ln()).abs() < 1e-6);
+    fn sums<T: Part, P: Pixel<T> + Real>(pixels: &[P], len: usize, depth: usize) -> Vec<f32> {
+        let (mut sums, mut acc) = (LogSums::<T>::new(len), vec![1.0; len]);
+        pixels.chunks(depth * len).for_each(|tile| sums.add_logs(&mut acc, tile));
+        sums.end(&mut acc);
+        acc
+    }
+
+    fn check<T: Part, P: Pixel<T> + Real>(pixels: &[P], len: usize) {
+        let found = sums::<T, P>(pixels, len, usize::MAX / len);
+        for depth in 1..12 {
+            assert_eq!(sums::<T, P>(pixels, len, depth), found, "{depth} frames in a tile");
         }
+        let mut expected = vec![1.0; len];
+        for frame in pixels.chunks_exact(len) {
+            let least = frame.iter().map(|pixel| pixel.to_f64()).fold(f64::INFINITY, f64::min);
+            expected.iter_mut().zip(frame).for_each(|(sum, pixel)| *sum += (pixel.to_f64() - least + 1.0).ln());
+        }
+        for (found, expected) in found.into_iter().zip(expected) {
+            assert!((f64::from(found) - expected).abs() <= 1e-6 * expected, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn products_give_what_logarithms_give_however_tiles_are_cut() {
+        let len = 77;
+        check::<f32, u8>(&numbers(100 * len, 255.0), len);
+        check::<f32, i16>(&numbers(30 * len, 32_767.0), len);
+        check::<f32, u16>(&numbers(30 * len, 65_535.0), len);
+        check::<f32, f32>(&numbers(30 * len, 0.3), len);
+        check::<f32, f32>(&numbers(30 * len, 1e9), len);
+        check::<f32, f32>(&numbers(5 * len, 1e38), len);
+        check::<f64, f64>(&numbers(30 * len, 1e300), len);
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_where_it_is() {
+        let found = sums::<f32, f32>(&[1.0, 5.0, 3.0, f32::INFINITY, 2.0, 7.0], 2, 3);
+        assert_eq!(found, [1.0, f32::INFINITY]);
+        let found = sums::<f32, f32>(&[1.0, 5.0, f32::NAN, 3.0, 2.0, 7.0], 2, 3);
+        assert!(found.iter().all(|sum| sum.is_nan()), "NaN is the smallest");
     }
 }

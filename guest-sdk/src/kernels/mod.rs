@@ -20,7 +20,7 @@ mod sum;
 pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
 pub use frames::{add_frames, add_frames_as, maximum, maximum_as, minimum, minimum_as};
-pub use logs::add_logs;
+pub use logs::LogSums;
 pub use moments::{add_distances, add_squares, spread, spread_of_counts};
 pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum, sum_as};

@@ -71,7 +71,7 @@ struct Squares<'a> {
 
 impl<P: Count> Pass<P> for Squares<'_> {
     #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, frames: [&[P]; N]) {
+    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[P]; N]) {
         let (sums, sum_rest) = self.sum[block.clone()].as_chunks_mut::<PIXELS>();
         let (squares, squares_rest) = self.squares[block].as_chunks_mut::<PIXELS>();
         let chunks = frames.map(|frame| &frame.as_chunks::<PIXELS>().0[..sums.len()]);
@@ -132,7 +132,7 @@ struct Distances<'a> {
 
 impl<T: Real> Pass<T> for Distances<'_> {
     #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, frames: [&[T]; N]) {
+    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[T]; N]) {
         let (origins, origin_rest) = self.origin[block.clone()].as_chunks::<PIXELS>();
         let (sums, sum_rest) = self.sum[block.clone()].as_chunks_mut::<PIXELS>();
         let (squares, squares_rest) = self.squares[block].as_chunks_mut::<PIXELS>();

@@ -7,38 +7,39 @@ const BLOCK: usize = 1 << 14;
 
 /// What is done with some pixels of several frames at once, so that the numbers kept for them are read and written once.
 pub(super) trait Pass<P> {
-    /// `block` are the pixels, and `frames` these of some frames.
-    fn take<const N: usize>(&mut self, block: Range<usize>, frames: [&[P]; N]);
+    /// `block` are the pixels, and `frames` these of frame `first` of the tile and those that follow.
+    fn take<const N: usize>(&mut self, block: Range<usize>, first: usize, frames: [&[P]; N]);
 }
 
-/// Takes all of `pixels`, of shape `(n_frames, len)`: eight frames in a pass, then four, two and one; of each pixel in
-/// the order of frames.
-#[inline]
+/// Takes all of `pixels`, of shape `(n_frames, len)`, up to eight frames at once; of each pixel in the order of frames.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "in a profile, the time is to be that of the kernel")]
 pub(super) fn take_all<P>(pixels: &[P], len: usize, pass: &mut impl Pass<P>) {
-    if len == 0 {
-        return;
-    }
+    let Some(n_frames) = pixels.len().checked_div(len) else { return };
     for start in (0..len).step_by(BLOCK) {
         let block = start..len.min(start + BLOCK);
-        let mut eights = pixels.chunks_exact(8 * len);
-        for eight in &mut eights {
-            pass.take::<8>(block.clone(), within(eight, len, &block));
-        }
-        let mut fours = eights.remainder().chunks_exact(4 * len);
-        for four in &mut fours {
-            pass.take::<4>(block.clone(), within(four, len, &block));
-        }
-        let mut pairs = fours.remainder().chunks_exact(2 * len);
-        for pair in &mut pairs {
-            pass.take::<2>(block.clone(), within(pair, len, &block));
-        }
-        for frame in pairs.remainder().chunks_exact(len) {
-            pass.take(block.clone(), [&frame[block.clone()]]);
+        let mut first = 0;
+        while first < n_frames {
+            let frames = &pixels[first * len..];
+            first += match n_frames - first {
+                8.. => take_some::<P, 8>(frames, len, &block, first, pass),
+                4.. => take_some::<P, 4>(frames, len, &block, first, pass),
+                2.. => take_some::<P, 2>(frames, len, &block, first, pass),
+                _ => take_some::<P, 1>(frames, len, &block, first, pass),
+            };
         }
     }
 }
 
-/// The pixels of `block` in each of `N` frames.
-fn within<'a, P, const N: usize>(frames: &'a [P], len: usize, block: &Range<usize>) -> [&'a [P]; N] {
-    std::array::from_fn(|i| &frames[i * len..][..len][block.clone()])
+/// Takes `N` frames, and says how many these were.
+#[inline]
+fn take_some<P, const N: usize>(
+    frames: &[P],
+    len: usize,
+    block: &Range<usize>,
+    first: usize,
+    pass: &mut impl Pass<P>,
+) -> usize {
+    pass.take(block.clone(), first, std::array::from_fn::<_, N, _>(|i| &frames[i * len..][..len][block.clone()]));
+    N
 }

@@ -74,6 +74,27 @@ fn select<T: Real>(numbers: &[T], of_two: impl Fn(T, T) -> T + Copy) -> Option<T
     lanes.iter().chain(rest).copied().reduce(of_two)
 }
 
+/// The smallest and the largest of `numbers`, or NaN for both if there is one; none of none.
+///
+/// What a loop carries from turn to turn goes through memory. So little is carried, and a turn has much to do.
+#[inline(always)]
+pub(super) fn extremes<T: Real>(numbers: &[T]) -> Option<[T; 2]> {
+    const LANES: usize = 16;
+    let first = *numbers.first()?;
+    let (chunks, rest) = numbers.as_chunks::<{ 8 * LANES }>();
+    let (mut low, mut high) = ([first; LANES], [first; LANES]);
+    for chunk in chunks {
+        let (rows, _) = chunk.as_chunks::<LANES>();
+        for i in 0..LANES {
+            low[i] = rows.iter().fold(low[i], |low, row| low.lesser(row[i]));
+            high[i] = rows.iter().fold(high[i], |high, row| high.greater(row[i]));
+        }
+    }
+    let least = low.iter().chain(rest).copied().reduce(T::lesser)?;
+    let most = high.iter().chain(rest).copied().reduce(T::greater)?;
+    Some([least, most])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

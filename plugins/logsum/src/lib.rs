@@ -2,20 +2,38 @@
 //!
 //! Each frame is shifted so that its smallest pixel is 1. That takes whole frames, which is what the UDF asks for.
 
+use kernels::LogSums;
 use lthost_guest_sdk::prelude::*;
 
 export_udf!(LogSum);
 
 /// The sum of logarithms.
-pub struct LogSum;
+pub struct LogSum {
+    preferences: Preferences,
+    sums: Sums,
+}
+
+/// In which type logarithms are taken.
+enum Sums {
+    F32(LogSums<f32>),
+    F64(LogSums<f64>),
+}
 
 impl Udf for LogSum {
     fn manifest() -> Manifest {
         manifest!("logsum", "Sum over all frames of log(frame - min(frame) + 1)").by_frame()
     }
 
-    fn new(_: &Params, _: &Meta) -> Result<Self> {
-        Ok(Self)
+    fn new(_: &Params, meta: &Meta) -> Result<Self> {
+        let sums = match meta.input_dtype(&Preferences::default()) {
+            Dtype::F64 => Sums::F64(LogSums::new(meta.sig_size())),
+            _ => Sums::F32(LogSums::new(meta.sig_size())),
+        };
+        Ok(Self { preferences: meta.counts_or(Preferences::default()), sums })
+    }
+
+    fn preferences(&self) -> Preferences {
+        self.preferences
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -25,12 +43,27 @@ impl Udf for LogSum {
         Ok(vec![Buffer::sig("logsum", Dtype::F32).merge(Merge::Sum).doc("sum of the natural logarithms")])
     }
 
+    fn begin(&mut self, _: &Partition, _: &mut Partial) -> Result<()> {
+        match &mut self.sums {
+            Sums::F32(sums) => sums.clear(),
+            Sums::F64(sums) => sums.clear(),
+        }
+        Ok(())
+    }
+
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
         let mut logsum = out.sig("logsum", tile)?;
-        match tile.pixels() {
-            Numbers::F32(pixels) => tile.rows(pixels).for_each(|frame| kernels::add_logs(&mut logsum, frame)),
-            Numbers::F64(pixels) => tile.rows(pixels).for_each(|frame| kernels::add_logs(&mut logsum, frame)),
-            other => return Err(Error::new(format!("logsum cannot take {}", other.dtype()))),
+        match &mut self.sums {
+            Sums::F32(sums) => each_pixel!(tile.pixels(), f32, |pixels| sums.add_logs(&mut logsum, pixels)),
+            Sums::F64(sums) => each_pixel!(tile.pixels(), f64, |pixels| sums.add_logs(&mut logsum, pixels)),
+        }
+    }
+
+    fn end(&mut self, out: &mut Partial) -> Result<()> {
+        let mut logsum = out.whole("logsum")?;
+        match &mut self.sums {
+            Sums::F32(sums) => sums.end(&mut logsum),
+            Sums::F64(sums) => sums.end(&mut logsum),
         }
         Ok(())
     }
