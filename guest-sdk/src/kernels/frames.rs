@@ -133,23 +133,26 @@ fn fold_frames<A: Element, P: Element>(acc: &mut [A], pixels: &[P], fold: impl F
     take_all(pixels, len, &mut Folding { acc, fold });
 }
 
-/// Takes four frames in a pass, so that `acc` is read and written only once for the four.
+/// Folds frames of its own type into what it has, four at a time.
+struct Own<'a, T, F> {
+    acc: &'a mut [T],
+    fold: F,
+}
+
+impl<T: Element, F: Fn(T, T) -> T + Copy> Pass<T> for Own<'_, T, F> {
+    #[inline]
+    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[T]; N]) {
+        let acc = &mut self.acc[block];
+        let (quads, rest) = frames.as_chunks::<4>();
+        quads.iter().for_each(|quad| fold_four(acc, *quad, self.fold));
+        rest.iter().for_each(|frame| fold_one(acc, frame, self.fold));
+    }
+}
+
 #[inline]
 fn fold_own<T: Element>(acc: &mut [T], pixels: &[T], fold: impl Fn(T, T) -> T + Copy) {
     let len = acc.len();
-    if len == 0 {
-        return;
-    }
-    let mut quads = pixels.chunks_exact(4 * len);
-    for quad in &mut quads {
-        let (first, second) = quad.split_at(2 * len);
-        let (a, b) = first.split_at(len);
-        let (c, d) = second.split_at(len);
-        fold_four(acc, [a, b, c, d], fold);
-    }
-    for frame in quads.remainder().chunks_exact(len) {
-        fold_one(acc, frame, fold);
-    }
+    take_all(pixels, len, &mut Own { acc, fold });
 }
 
 #[inline]
