@@ -41,7 +41,7 @@ const ENOUGH_PARTITIONS: u64 = 64;
 /// But no partition is made smaller than this, ..
 const MIN_PARTITION_BYTES: u64 = 2 << 20;
 /// .. and none of large frames has fewer than this many, up to so many bytes: each partition has its own sig buffers, which
-/// cost as much as a frame.
+/// cost as much as some frames. In a large data set there are up to twice as many.
 const MIN_LARGE_FRAMES: u64 = 8;
 const MAX_LARGE_BYTES: u64 = 64 << 20;
 /// There are not more than this many, however large a scan is said to be.
@@ -59,7 +59,7 @@ pub fn partition_plan(dataset: &Dataset, n_partitions: Option<u64>) -> Vec<Range
     let frame_bytes = dataset.file_bytes_per_frame();
     let n_bytes = n_frames.saturating_mul(frame_bytes);
     let smallest = frame_bytes.saturating_mul(MIN_LARGE_FRAMES).clamp(MIN_PARTITION_BYTES, MAX_LARGE_BYTES);
-    let largest = smallest.max(MAX_PARTITION_BYTES);
+    let largest = smallest.saturating_mul(2).max(MAX_PARTITION_BYTES);
     let by_size = n_bytes.div_ceil(largest).max((n_bytes / smallest).min(ENOUGH_PARTITIONS));
     equal_parts(n_frames, n_partitions.unwrap_or(by_size.min(MAX_PARTITIONS)).clamp(1, n_frames.max(1)))
 }
