@@ -144,8 +144,12 @@ impl<T: Element, F: Fn(T, T) -> T + Copy> Pass<T> for Own<'_, T, F> {
     fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[T]; N]) {
         let acc = &mut self.acc[block];
         let (quads, rest) = frames.as_chunks::<4>();
-        quads.iter().for_each(|quad| fold_four(acc, *quad, self.fold));
-        rest.iter().for_each(|frame| fold_one(acc, frame, self.fold));
+        for quad in quads {
+            fold_four(acc, *quad, self.fold);
+        }
+        for frame in rest {
+            fold_one(acc, frame, self.fold);
+        }
     }
 }
 
