@@ -156,10 +156,11 @@ fn dot_lanes<T: Element, P: Pixel<T>, const N: usize, const LANES: usize>(
 ) -> [T::Wide; N] {
     let (frame, frame_rest) = frame.as_chunks::<CHUNK>();
     let masks = masks.map(|mask| mask.as_chunks::<CHUNK>());
+    let chunks = masks.map(|mask| &mask.0[..frame.len()]);
     let mut lanes = [[T::ZERO; LANES]; N];
     for (at, frame) in frame.iter().enumerate() {
-        for (lanes, mask) in lanes.iter_mut().zip(&masks) {
-            let mask = &mask.0[at];
+        for (lanes, mask) in lanes.iter_mut().zip(chunks) {
+            let mask = &mask[at];
             for step in 0..CHUNK / LANES {
                 for i in 0..LANES {
                     let product = frame[step * LANES + i].value().times(mask[step * LANES + i]);
