@@ -15,6 +15,7 @@ mod functions;
 mod handover;
 mod headings;
 mod hostile;
+mod instructions;
 mod invariances;
 mod live;
 mod matrix;
