@@ -196,14 +196,14 @@ fn functions_of_a_plugin_are_found_at_work() {
     let folder = Folder::new();
     save(&folder.path("large.npy"), &counts(&[32, 32, 128, 128]));
     // Some tenths of a second of work for one worker: many ticks of the clock.
-    let labels: Vec<String> = (0..8).map(|i| format!("--plugin=l{i}=logsum")).collect();
-    let plugins: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let plugin = ["--plugin", "crystallinity", "-p", "rad_in=4", "-p", "rad_out=40"];
     let args = ["run", "--quiet", "--workers", "1", "--dataset", "large.npy", "--profile", "-o", "out"];
-    let ended = folder.lthost(&[&args[..], &plugins].concat());
+    let ended = folder.lthost(&[&args[..], &plugin].concat());
     ended.succeeds();
     let profile = folder.json("out/profile.json");
     let lines = profile["lines"].as_array().unwrap();
-    let is_own = |line: &Json| line["plugin"] == "logsum" && line["function"].as_str().unwrap().contains("add_logs");
+    let is_own =
+        |line: &Json| line["plugin"] == "crystallinity" && line["function"].as_str().unwrap().contains("transform");
     assert!(lines.iter().any(is_own), "{lines:?}");
     assert!(ended.stderr.contains("plugins were found at work"), "{ended:?}");
 }
