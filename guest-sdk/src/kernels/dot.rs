@@ -1,6 +1,6 @@
 //! Products of frames with masks.
 
-use super::{CHUNK, SEGMENT, sum::reduce};
+use super::{CHUNK, SEGMENT, fetch, sum::reduce};
 use crate::{DtypeKind, Element, Pixel};
 
 /// The product of one frame with each of `N` masks, without conjugation. Longer slices are cut to the shortest.
@@ -117,6 +117,10 @@ fn add_products<T: Element, P: Pixel<T>, Z: Zeros>(acc: &mut [T], pixels: &[P], 
             let frames = pixels.chunks_exact(block_len).map(|frame| &frame[from..to]);
             for (totals, frame) in totals.chunks_exact_mut(n_masks).zip(frames) {
                 let totals = &mut totals[first..];
+                // Measured: a third faster for 16 bits, a little slower for all others.
+                if first == 0 && size_of::<P>() == 2 {
+                    fetch(frame);
+                }
                 match n_masks - first {
                     1 => add(totals, Z::dot(frame, [mask(first)])),
                     2 => add(totals, Z::dot(frame, [0, 1].map(|i| mask(first + i)))),
