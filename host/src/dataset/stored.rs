@@ -43,8 +43,34 @@ impl Stored {
 
 impl Dataset {
     /// As many of `n_frames` frames from `first` on as lie in one file, if they are there as [`Dataset::read`] would give
-    /// them. They must be [present](Dataset::present).
+    /// them, and can be mapped. They must be [present](Dataset::present).
     pub(crate) fn stored(&self, first: FrameIdx, n_frames: u64, dtype: Dtype) -> Option<Stored> {
+        let Content::Dense(frames) = &self.content else { return None };
+        self.find(first, n_frames, dtype).filter(|stored| frames.pieces[stored.file].file.can_map_over())
+    }
+
+    /// Some frames in the files, if all of them are there as [`Dataset::read`] would give them. They must be
+    /// [present](Dataset::present).
+    ///
+    /// # Errors
+    ///
+    /// [`DatasetError::Changed`] if a file got shorter meanwhile.
+    pub(crate) fn stored_frames(&self, wanted: &[FrameIdx], dtype: Dtype) -> Result<Option<Vec<&[u8]>>, DatasetError> {
+        let Content::Dense(frames) = &self.content else { return Ok(None) };
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut checked = None;
+        for &frame in wanted {
+            let Some(stored) = self.find(frame, 1, dtype) else { return Ok(None) };
+            let file = &frames.pieces[stored.file].file;
+            if checked.replace(stored.file) != Some(stored.file) {
+                file.check()?;
+            }
+            found.push(&file.bytes()[stored.bytes]);
+        }
+        Ok(Some(found))
+    }
+
+    fn find(&self, first: FrameIdx, n_frames: u64, dtype: Dtype) -> Option<Stored> {
         let Content::Dense(frames) = &self.content else { return None };
         // A byte of a truth value may be any; what `read` gives is 0 or 1.
         let is_same = dtype == self.dtype && dtype != Dtype::Bool;
@@ -59,9 +85,9 @@ impl Dataset {
         let n_frames = usize::try_from(n_frames).unwrap_or(usize::MAX).min(piece.n_frames.checked_sub(skip)?);
         let start = piece.start + skip * piece.pitch;
         let is_aligned = start.is_multiple_of(dtype.size());
-        let is_gapless = piece.pitch == frames.frame_bytes;
-        let bytes = start..start + n_frames * piece.pitch;
-        (is_aligned && is_gapless && piece.file.can_map_over()).then_some(Stored { file, bytes })
+        let is_gapless = piece.pitch == frames.frame_bytes || n_frames == 1;
+        let bytes = start..start + n_frames * frames.frame_bytes;
+        (is_aligned && is_gapless).then_some(Stored { file, bytes })
     }
 
     /// Whether frames lie in the files as [`Dataset::read`] gives them.

@@ -162,7 +162,6 @@ impl Instance {
         let engine = plugin.engine.wasmtime();
         let name = plugin.facts().origin.clone();
         let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
-        state.is_deterministic = plugin.is_deterministic();
         state.sampling = sandbox.sampler.as_ref().map(|sampler| Sampling::new(sampler, plugin.engine.ticks()));
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);

@@ -11,8 +11,7 @@ use super::{
     Cancel, Limits,
     bindings::{self, types},
     error::{Place, printable_lines},
-    kernels::{self, Matrices},
-    matrix::HostTile,
+    kernels::{self, HostTile, Matrices},
     samples::Sampling,
 };
 use crate::buffer::Emission;
@@ -76,8 +75,6 @@ pub(super) struct State {
     pub(super) matrices: Matrices,
     /// While a tile is processed, for a plugin that imports kernels.
     pub(super) tile: Option<Arc<dyn HostTile>>,
-    /// Whether results are to be the same bits on any machine.
-    pub(super) is_deterministic: bool,
     memory_bytes: usize,
     n_log_lines: usize,
 }
@@ -99,7 +96,6 @@ impl State {
             sampling: None,
             matrices: Matrices::default(),
             tile: None,
-            is_deterministic: false,
             memory_bytes: 0,
             n_log_lines: 0,
         }

@@ -97,6 +97,11 @@ impl Source {
         self.scan.corrections.is_empty().then(|| self.dataset.stored(first, n_frames, dtype)).flatten()
     }
 
+    /// Some frames in the files, if all of them lie there as they would be read.
+    pub(super) fn stored_frames(&self, frames: &[FrameIdx], dtype: Dtype) -> Result<Option<Vec<&[u8]>>, DatasetError> {
+        if self.scan.corrections.is_empty() { self.dataset.stored_frames(frames, dtype) } else { Ok(None) }
+    }
+
     /// Reads pixels `sig` of some frames as sparse rows. Data that are sparse in the files stay so, unless they have to be
     /// corrected.
     pub(super) fn read_csr(

@@ -221,6 +221,11 @@ impl TileOfHost {
         Self { source, frames, block, failure: Mutex::default() }
     }
 
+    fn fail(&self, error: DatasetError) -> FillFailed {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        FillFailed
+    }
+
     fn take_failure(&self) -> Option<DatasetError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -243,11 +248,12 @@ impl HostTile for TileOfHost {
         self.source.scan.dtype()
     }
 
+    fn stored(&self) -> Result<Option<Vec<&[u8]>>, FillFailed> {
+        self.source.stored_frames(&self.frames, self.dtype()).map_err(|error| self.fail(error))
+    }
+
     fn read(&self, frames: Range<usize>, pixels: Range<usize>, dtype: Dtype, out: &mut [u8]) -> Result<(), FillFailed> {
-        self.source.read(&self.frames[frames], &pixels, dtype, out).map_err(|error| {
-            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            FillFailed
-        })
+        self.source.read(&self.frames[frames], &pixels, dtype, out).map_err(|error| self.fail(error))
     }
 }
 

@@ -7,6 +7,7 @@
 #![expect(clippy::cast_precision_loss, reason = "no scan and no detector has 2^53 places")]
 
 use lthost_guest_sdk::{
+    Role,
     field::{self, Number, Orientation, Plane, Vector},
     masks::{self, Edge},
     prelude::*,
@@ -25,7 +26,8 @@ pub struct Com {
     regression: Regression,
     /// Disk or ring, times 1, y and x: shape `(3, sy, sx)`.
     masks: Array,
-    preferences: Preferences,
+    /// The same in the host, which multiplies with real numbers.
+    matrix: Option<Matrix>,
 }
 
 #[derive(Parameters)]
@@ -85,12 +87,13 @@ impl Udf for Com {
         }
         let orientation = Orientation { degrees: scan_rotation, flip_y };
         let masks = masks(meta, sig_shape, centre, ri, r)?;
-        let preferences = meta.counts_or(Preferences::default());
-        Ok(Self { nav_shape, sig_shape, roi: meta.roi.clone(), centre, orientation, regression, masks, preferences })
+        let is_in_host = meta.role == Role::Worker && !masks.dtype().is_complex();
+        let matrix = if is_in_host { Some(Matrix::of(&masks)?) } else { None };
+        Ok(Self { nav_shape, sig_shape, roi: meta.roi.clone(), centre, orientation, regression, masks, matrix })
     }
 
     fn preferences(&self) -> Preferences {
-        self.preferences
+        if self.masks.dtype().is_complex() { Preferences::default() } else { Preferences::native().in_host() }
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -113,10 +116,16 @@ impl Udf for Com {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
+        let Some(matrix) = &self.matrix else {
+            return each_float!(tile.pixels(), |pixels| self.add(tile, pixels, out)?);
+        };
+        let products = matrix.tile_products(tile)?;
         if self.masks.dtype() == Dtype::F32 {
-            return each_pixel!(tile.pixels(), f32, |pixels| self.add::<f32, _>(tile, pixels, out)?);
+            add_products(&mut out.nav::<f32>("raw_mask_result", tile)?, &products);
+        } else {
+            add_products(&mut out.nav::<f64>("raw_mask_result", tile)?, &products);
         }
-        each_float!(tile.pixels(), |pixels| self.add(tile, pixels, out)?)
+        Ok(())
     }
 
     fn results(&self, merged: &Buffers, valid: &[bool], out: &mut Output) -> Result<()> {
@@ -130,7 +139,7 @@ impl Udf for Com {
 
 impl Com {
     /// Adds a tile's share to the three sums of its frames.
-    fn add<T: Float, P: Pixel<T>>(&self, tile: &Tile, pixels: &[P], out: &mut Partial) -> Result<()> {
+    fn add<T: Float>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
         let masks = self.masks.as_slice::<T>().ok_or_else(|| Error::new("tiles and masks differ in dtype"))?;
         let mask_len = self.sig_shape[0] * self.sig_shape[1];
         let stack = kernels::Stack { masks, mask_len, start: tile.sig_start() };
@@ -245,6 +254,13 @@ fn as_stored<T: Number>(number: T, dtype: Dtype) -> T {
         return number;
     }
     T::from_complex(Complex::<f32>::from_complex(number.to_complex()).to_complex())
+}
+
+/// Adds products that the host has computed.
+fn add_products<T: Element>(sums: &mut [T], products: &[f64]) {
+    for (sum, product) in sums.iter_mut().zip(products) {
+        *sum = sum.plus(T::from_f64(*product));
+    }
 }
 
 /// The two extents of a plane, if it is one.

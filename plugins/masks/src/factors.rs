@@ -10,9 +10,7 @@ const LIBRARIES: [&str; 5] =
 /// Up to this share of weights that are not zero it is faster to multiply with these alone, whatever their order.
 const SPARSE_UP_TO: f64 = 0.05;
 
-/// From so many masks on the host multiplies with them.
-const IN_HOST_FROM: usize = 6;
-/// Bytes that a tile should have then: the more frames, the less often masks are read.
+/// Bytes that a tile should have where the host multiplies: the more frames, the less often masks are read.
 pub(crate) const IN_HOST_BYTES: u64 = 8 << 20;
 
 /// Declares `use_sparse`.
@@ -55,24 +53,14 @@ impl Factors {
         }
     }
 
-    pub(crate) fn is_dense(&self) -> bool {
-        matches!(self, Self::Dense(_))
+    /// Whether the host can multiply with them, which takes real numbers alone.
+    pub(crate) fn are_for_host(&self) -> bool {
+        matches!(self, Self::Dense(_)) && matches!(self.dtype(), Dtype::F32 | Dtype::F64)
     }
 
-    /// Whether they are so many that it is worth the way to the host, which takes real numbers alone.
-    pub(crate) fn are_many(&self) -> bool {
-        self.is_dense() && matches!(self.dtype(), Dtype::F32 | Dtype::F64) && self.n_masks() >= IN_HOST_FROM
-    }
-
-    /// Dense masks of real numbers as a matrix of the host.
+    /// Those [for the host](Factors::are_for_host) as a matrix there.
     pub(crate) fn to_matrix(&self) -> Result<Option<Matrix>> {
-        let Self::Dense(masks) = self else { return Ok(None) };
-        let mask_len = masks.numbers().len() / masks.shape()[0];
-        match masks.numbers() {
-            Numbers::F32(weights) => Matrix::new(mask_len, weights).map(Some),
-            Numbers::F64(weights) => Matrix::new(mask_len, weights).map(Some),
-            _ => Ok(None),
-        }
+        if let Self::Dense(masks) = self { Matrix::of(masks).map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn n_masks(&self) -> usize {
@@ -83,10 +71,10 @@ impl Factors {
     }
 
     /// Adds to `acc`, of shape `(n_frames, n_masks)`, the products with blocks of `block_len` pixels from `start` on.
-    pub(crate) fn add_products<T: Element, P: Pixel<T>>(
+    pub(crate) fn add_products<T: Element>(
         &self,
         acc: &mut [T],
-        pixels: &[P],
+        pixels: &[T],
         block_len: usize,
         start: usize,
     ) -> Result<()> {

@@ -7,9 +7,9 @@
 //! `radial_fourier`: entry `(bin, order)` is the sum over ring `bin`, from the innermost, of pixel times
 //! `exp(i * order * angle)`, where the angle runs from x towards y; order 0 is the sum over the ring.
 //!
-//! The UDF asks for tiles in the dtype of the result, so that pixels and masks meet as the same type. Complex masks on
-//! real data are taken as two real masks each, which is half the work. Of masks that are mostly zero only the rest is
-//! multiplied.
+//! The host multiplies with masks of real numbers. For all others the UDF asks for tiles in the dtype of the result, so that
+//! pixels and masks meet as the same type. Complex masks on real data are taken as two real masks each, which is half the
+//! work. Of masks that are mostly zero only the rest is multiplied.
 //!
 //! A pixel where a mask is zero does not count, whatever it holds: a dead one that is not a number spoils only the masks
 //! that see it. So it is for given masks as for computed ones, and however many zeros there are.
@@ -39,7 +39,7 @@ pub struct Masks {
     dtype: Dtype,
     /// The masks in the dtype of the tiles. Complex masks on real data are two masks each: real and imaginary part.
     factors: Factors,
-    /// The same in the host, if there are many.
+    /// The same in the host, if it multiplies.
     matrix: Option<Matrix>,
     shifts: Shifts,
     sig_shape: Vec<usize>,
@@ -98,13 +98,11 @@ impl Udf for Masks {
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
         let own = Preferences::exactly(factors.dtype());
-        let is_in_host = shifts.is_none() && !meta.dataset_dtype.is_complex() && factors.are_many();
-        let preferences = match factors.dtype() {
-            _ if !shifts.is_none() => own.by_frame(),
-            _ if is_in_host && meta.has_counts() => Preferences::native().in_host().total_size(factors::IN_HOST_BYTES),
-            _ if is_in_host => own.total_size(factors::IN_HOST_BYTES),
-            Dtype::F32 | Dtype::F64 if factors.is_dense() => meta.counts_or(own),
-            _ => own,
+        let is_in_host = shifts.is_none() && !meta.dataset_dtype.is_complex() && factors.are_for_host();
+        let preferences = match is_in_host {
+            true => Preferences::native().in_host().total_size(factors::IN_HOST_BYTES),
+            false if shifts.is_none() => own,
+            false => own.by_frame(),
         };
         let matrix = if is_in_host && meta.role == Role::Worker { factors.to_matrix()? } else { None };
         Ok(Self { extra, dtype, factors, matrix, shifts, sig_shape: meta.sig_shape.clone(), preferences })
@@ -121,26 +119,9 @@ impl Udf for Masks {
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
         if let Some(matrix) = &self.matrix {
-            let products = matrix.tile_products(tile)?;
-            // Something that is not finite may come from a pixel where the mask is 0, which does not count.
-            if tile.is_in_host() || products.iter().all(|product| product.is_finite()) {
-                return self.add_products(&products, tile, out);
-            }
+            return self.add_products(&matrix.masked_tile_products(tile)?, tile, out);
         }
-        let (factors, start) = (&self.factors, tile.sig_start());
-        match (self.factors.dtype(), self.shifts.is_none()) {
-            (Dtype::F32, true) => {
-                let mut intensity = out.nav_parts::<f32>("intensity", tile)?;
-                let len = tile.block_len();
-                each_pixel!(tile.pixels(), f32, |pixels| factors.add_products(&mut intensity, pixels, len, start)?)
-            }
-            (Dtype::F64, true) => {
-                let mut intensity = out.nav_parts::<f64>("intensity", tile)?;
-                let len = tile.block_len();
-                each_pixel!(tile.pixels(), f64, |pixels| factors.add_products(&mut intensity, pixels, len, start)?)
-            }
-            _ => each_dtype!(tile.pixels(), |pixels| self.add(tile, pixels, out)),
-        }
+        each_dtype!(tile.pixels(), |pixels| self.add(tile, pixels, out))
     }
 }
 

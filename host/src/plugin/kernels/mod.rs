@@ -1,5 +1,8 @@
 //! What a plugin has the host compute, as imports: matrices and products with them.
 
+mod matrix;
+mod product;
+
 use std::{collections::BTreeMap, time::Instant};
 
 use wasmtime::{
@@ -10,9 +13,11 @@ use wasmtime::{
 use super::{
     bindings::{self, types},
     convert,
-    matrix::{Matrix, MatrixError},
     state::{State, broken},
 };
+use matrix::{Matrix, MatrixError, Zeros};
+
+pub(crate) use matrix::HostTile;
 
 /// Matrices that one instance may have at a time.
 const MAX_MATRICES: usize = 1000;
@@ -68,28 +73,36 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             appended.map_err(|error| broken(&mut store, error.to_string()))
         },
     )?;
-    kernels.func_wrap(
-        "[method]matrix.tile-products",
-        |mut store: Store<'_>, (matrix,): (Resource<Matrix>,)| -> wasmtime::Result<(Vec<f64>,)> {
-            let Some(tile) = store.data().tile.clone() else {
-                return Err(broken(&mut store, "asked for products with a tile outside of `process`".to_owned()));
-            };
-            let (number, matrix) = take(&mut store, &matrix)?;
-            let (state, mut is_late) = (store.data(), false);
-            let how = (state.limits.max_memory_bytes, state.is_deterministic);
-            let products = matrix.products(&*tile, how, || {
-                is_late = Instant::now() >= state.deadline;
-                !is_late && !state.cancel.is_cancelled()
-            });
-            put_back(&mut store, number, matrix);
-            store.data_mut().timed_out |= is_late;
-            match products {
-                Ok(products) => Ok((products,)),
-                Err(error @ (MatrixError::Stopped | MatrixError::Unread(_))) => Err(wasmtime::Error::new(error)),
-                Err(error) => Err(broken(&mut store, error.to_string())),
-            }
-        },
-    )
+    for (name, zeros) in
+        [("[method]matrix.tile-products", Zeros::Multiplied), ("[method]matrix.masked-tile-products", Zeros::LeftOut)]
+    {
+        kernels.func_wrap(
+            name,
+            move |mut store: Store<'_>, (matrix,): (Resource<Matrix>,)| -> wasmtime::Result<(Vec<f64>,)> {
+                tile_products(&mut store, &matrix, zeros).map(|products| (products,))
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// The products of the current tile.
+fn tile_products(store: &mut Store<'_>, matrix: &Resource<Matrix>, zeros: Zeros) -> wasmtime::Result<Vec<f64>> {
+    let Some(tile) = store.data().tile.clone() else {
+        return Err(broken(store, "asked for products with a tile outside of `process`".to_owned()));
+    };
+    let (number, matrix) = take(store, matrix)?;
+    let (state, mut is_late) = (store.data(), false);
+    let products = matrix.products(&*tile, zeros, state.limits.max_memory_bytes, || {
+        is_late = Instant::now() >= state.deadline;
+        !is_late && !state.cancel.is_cancelled()
+    });
+    put_back(store, number, matrix);
+    store.data_mut().timed_out |= is_late;
+    products.map_err(|error| match error {
+        MatrixError::Stopped | MatrixError::Unread(_) => wasmtime::Error::new(error),
+        error => broken(store, error.to_string()),
+    })
 }
 
 /// The matrix behind a handle, and its number, for as long as the rest of the state is looked at.
