@@ -1,6 +1,6 @@
 //! A matrix that the host keeps and multiplies tiles with.
 
-use crate::{Array, Error, Numbers, Part, Result, Tile};
+use crate::{Array, Error, Numbers, Part, Preferences, Result, Tile};
 
 /// A matrix that the host keeps: a row for each mask, with a number for each pixel of a frame. Products with it are computed
 /// outside of the sandbox, straight from the files, with all that the processor can do: that is several times as fast as
@@ -38,6 +38,16 @@ impl Matrix {
             Numbers::F64(numbers) => Self::new(n_columns, numbers),
             other => Err(Error::new(format!("the host multiplies with f32 and f64, not with {}", other.dtype()))),
         }
+    }
+
+    /// What a UDF asks for that needs nothing but products with such a stack of masks: no pixels, and many frames at a time
+    /// where masks are so large that they have to be fetched anew for every tile.
+    pub fn preferences(masks: &Array) -> Preferences {
+        /// What is smaller stays in a cache from tile to tile.
+        const LARGE: usize = 256 << 10;
+        let preferences = Preferences::native().in_host();
+        let n_bytes = masks.numbers().len() * masks.dtype().size();
+        if n_bytes > LARGE { preferences.total_size(8 << 20) } else { preferences }
     }
 
     /// How many rows it has.

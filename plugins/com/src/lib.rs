@@ -93,7 +93,7 @@ impl Udf for Com {
     }
 
     fn preferences(&self) -> Preferences {
-        if self.masks.dtype().is_complex() { Preferences::default() } else { Preferences::native().in_host() }
+        if self.masks.dtype().is_complex() { Preferences::default() } else { Matrix::preferences(&self.masks) }
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {

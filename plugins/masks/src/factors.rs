@@ -10,9 +10,6 @@ const LIBRARIES: [&str; 5] =
 /// Up to this share of weights that are not zero it is faster to multiply with these alone, whatever their order.
 const SPARSE_UP_TO: f64 = 0.05;
 
-/// Bytes that a tile should have where the host multiplies: the more frames, the less often masks are read.
-pub(crate) const IN_HOST_BYTES: u64 = 8 << 20;
-
 /// Declares `use_sparse`.
 pub(crate) fn use_sparse() -> Parameter {
     let words: Vec<&str> = ["auto", "true", "false"].into_iter().chain(LIBRARIES).collect();
@@ -56,11 +53,6 @@ impl Factors {
     /// Whether the host can multiply with them, which takes real numbers alone.
     pub(crate) fn are_for_host(&self) -> bool {
         matches!(self, Self::Dense(_)) && matches!(self.dtype(), Dtype::F32 | Dtype::F64)
-    }
-
-    /// Those [for the host](Factors::are_for_host) as a matrix there.
-    pub(crate) fn to_matrix(&self) -> Result<Option<Matrix>> {
-        if let Self::Dense(masks) = self { Matrix::of(masks).map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn n_masks(&self) -> usize {

@@ -99,12 +99,15 @@ impl Udf for Masks {
         let shifts = Shifts::new("shifts", params, meta)?;
         let own = Preferences::exactly(factors.dtype());
         let is_in_host = shifts.is_none() && !meta.dataset_dtype.is_complex() && factors.are_for_host();
-        let preferences = match is_in_host {
-            true => Preferences::native().in_host().total_size(factors::IN_HOST_BYTES),
-            false if shifts.is_none() => own,
-            false => own.by_frame(),
+        let preferences = match &factors {
+            Factors::Dense(masks) if is_in_host => Matrix::preferences(masks),
+            _ if shifts.is_none() => own,
+            _ => own.by_frame(),
         };
-        let matrix = if is_in_host && meta.role == Role::Worker { factors.to_matrix()? } else { None };
+        let matrix = match &factors {
+            Factors::Dense(masks) if is_in_host && meta.role == Role::Worker => Some(Matrix::of(masks)?),
+            _ => None,
+        };
         Ok(Self { extra, dtype, factors, matrix, shifts, sig_shape: meta.sig_shape.clone(), preferences })
     }
 
