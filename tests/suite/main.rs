@@ -20,6 +20,7 @@ mod invariances;
 mod live;
 mod matrix;
 mod not_plugins;
+mod page_cache;
 mod partial;
 mod preview;
 mod profile;

@@ -10,7 +10,7 @@ use lthost::{
     correction::Corrections,
     dataset::{self, Dataset, DatasetError, DatasetOptions},
     plugin::{Argument, Engine, Handover, Limits, Plugin},
-    run::{Outcome, Pool, RunConfig, UdfSpec},
+    run::{Outcome, PageCache, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, FrameIdx, Shape},
     tile::CsrRows,
 };
@@ -418,6 +418,7 @@ fn configs() -> Vec<RunConfig> {
                 roi: roi.clone(),
                 tile_bytes: Some(tile_bytes),
                 partitions: Some(partitions),
+                page_cache: PageCache { read_ahead: Some(partitions > 3), keep_bytes: Some(partitions) },
                 ..RunConfig::default()
             });
         }

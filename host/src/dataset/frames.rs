@@ -80,6 +80,20 @@ impl Frames {
         Ok(())
     }
 
+    /// Where some frames lie: in which files, and there from the first to the last byte. They must exist, and not be mixed.
+    pub(super) fn extents(&self, frames: Range<u64>) -> impl Iterator<Item = (&MappedFile, Range<usize>)> {
+        let start = self.pieces.partition_point(|piece| piece.first <= frames.start).saturating_sub(1);
+        self.pieces[start..].iter().take_while(move |piece| piece.first < frames.end).map(move |piece| {
+            let index = |frame: u64| {
+                usize::try_from(frame.saturating_sub(piece.first)).map_or(piece.n_frames, |n| n.min(piece.n_frames))
+            };
+            let last = index(frames.end) - 1;
+            let bytes =
+                piece.start + index(frames.start) * piece.pitch..piece.start + last * piece.pitch + self.frame_bytes;
+            (&piece.file, bytes)
+        })
+    }
+
     /// Decodes the frames of one file, from the `skip`th on.
     fn read_piece(&self, piece: &Piece, skip: usize, wanted: &Wanted, out: &mut [u8]) {
         let Wanted { sig, kernel, dtype } = wanted;

@@ -9,8 +9,12 @@ use std::{
 };
 
 use memmap2::Mmap;
+#[cfg(target_os = "linux")]
+use memmap2::UncheckedAdvice;
 
 use super::DatasetError;
+#[cfg(target_os = "linux")]
+use super::cache;
 
 /// A file of a data set, as part of its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +97,38 @@ impl MappedFile {
         map_pages(file, first as u64, &mut memory[head..tail]).map_err(|source| failed(&self.info.path, source))
     }
 
+    /// Has the disk begin to read bytes of the file.
+    pub(super) fn will_need(&self, bytes: Range<usize>) {
+        #[cfg(target_os = "linux")]
+        self.with_file(|file| cache::will_need(file, bytes));
+        #[cfg(not(target_os = "linux"))]
+        let _ = bytes;
+    }
+
+    /// Gives back the memory that bytes of the file take.
+    pub(super) fn give_back(&self, bytes: Range<usize>) {
+        #[cfg(target_os = "linux")]
+        {
+            let bytes = bytes.start.min(self.map.len())..bytes.end.min(self.map.len());
+            unmap(&self.map, &bytes);
+            self.with_file(|file| cache::give_back(file, bytes));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = bytes;
+    }
+
+    #[cfg(target_os = "linux")]
+    fn with_file(&self, tell: impl FnOnce(&File)) {
+        match &self.file {
+            Some(file) => tell(file),
+            None => {
+                if let Ok(file) = File::open(&self.info.path) {
+                    tell(&file);
+                }
+            }
+        }
+    }
+
     /// Checks that the file is still as long as the map: a read past its end would kill the program.
     pub(super) fn check(&self) -> Result<(), DatasetError> {
         let now = fs::metadata(&self.info.path).map_err(|source| failed(&self.info.path, source))?.len();
@@ -150,6 +186,14 @@ fn map_pages(file: &File, start: u64, memory: &mut [u8]) -> io::Result<()> {
     // overwrites it. That other programs may change the file is as for `map`: its bytes are plain numbers.
     unsafe { mmap(memory.as_mut_ptr().cast(), memory.len(), protection, flags, file, start) }?;
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "of other memory than a file's, such advice makes zeros")]
+fn unmap(map: &Mmap, bytes: &Range<usize>) {
+    // SAFETY: the map is one of a file, and read-only: what it gives up is read from the file again when it is looked at.
+    // So its bytes change no more than `map` says.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
 }
 
 #[expect(unsafe_code, reason = "mapping a file is unsafe, because other programs may change it")]

@@ -140,6 +140,27 @@ impl Packing {
 
     /// Fills `out` with the pixels of `frame` from the `start`th in the file's order. Both ends are ends of words.
     fn unpack(self, frame: &[u8], start: usize, way: Way, out: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "the compiler can't see what the processor has")]
+            // SAFETY: it has AVX2.
+            unsafe {
+                self.unpack_with_avx2(frame, start, way, out);
+            }
+            return;
+        }
+        self.unpack_with_any(frame, start, way, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn unpack_with_avx2(self, frame: &[u8], start: usize, way: Way, out: &mut [u8]) {
+        self.unpack_with_any(frame, start, way, out);
+    }
+
+    #[expect(clippy::inline_always, reason = "only what is inlined is compiled for more than any processor has")]
+    #[inline(always)]
+    fn unpack_with_any(self, frame: &[u8], start: usize, way: Way, out: &mut [u8]) {
         let per_word = self.depth.pixels_per_word();
         let range = start / per_word..start / per_word + out.len() / self.dtype().size() / per_word;
         let (words, _) = frame.as_chunks::<8>();
@@ -171,6 +192,8 @@ enum Way {
 }
 
 /// Fills `out` with the pixels of each of the `words`, from the last one to the first if they are wanted backwards.
+#[expect(clippy::inline_always, reason = "see `unpack_with_any`")]
+#[inline(always)]
 fn each<W, const N: usize>(
     words: impl Iterator<Item = W>,
     way: Way,
@@ -303,6 +326,72 @@ mod tests {
                         }
                     });
                     assert_eq!(decoded, image[sig.clone()], "{bits} bits, {chips:?}, {sig:?}");
+                }
+            }
+        }
+    }
+
+    /// The image that `frame` holds, pixel by pixel.
+    fn unpack_slowly(packing: Packing, frame: &[u8]) -> Vec<u32> {
+        let (rows, cols) = packing.image();
+        let per_word = packing.depth.pixels_per_word();
+        let (words, _) = frame.as_chunks::<8>();
+        let counter = |words: &[Word], at: usize| {
+            let bits = 64 / per_word;
+            let word = u64::from_be_bytes(words[at / per_word]) >> (at % per_word * bits);
+            u32::try_from(word & ((1 << bits) - 1)).unwrap()
+        };
+        let chip = cols / 2;
+        let position = |y: usize, x: usize| match (packing.chips, y < rows / 2, x < chip) {
+            (Chips::Single, ..) => y * cols + x,
+            (Chips::Quad, true, true) => (4 * y + 3) * chip + x,
+            (Chips::Quad, true, false) => (4 * y + 2) * chip + x - chip,
+            (Chips::Quad, false, true) => (4 * (rows - 1 - y) + 1) * chip + chip - 1 - x,
+            (Chips::Quad, false, false) => 4 * (rows - 1 - y) * chip + cols - 1 - x,
+        };
+        let pixel = |at: usize| {
+            let at = position(at / cols, at % cols);
+            match packing.depth {
+                Depth::TwentyFour => {
+                    let (high, low) = words.split_at(words.len() / 2);
+                    counter(high, at) << 12 | counter(low, at)
+                }
+                _ => counter(words, at),
+            }
+        };
+        (0..rows * cols).map(pixel).collect()
+    }
+
+    #[test]
+    fn any_bytes_are_unpacked_as_one_pixel_after_the_other() {
+        let mut state = 3_u64;
+        for (bits, halves, per_word) in [(1, 1, 64), (6, 1, 8), (12, 1, 4), (24, 2, 4)] {
+            for (chips, across) in [(Chips::Single, 1), (Chips::Quad, 4)] {
+                // Rows of few and of odd numbers of words: vectors have ends.
+                for (n_words, step) in [(1, 1), (3, 5), (37, 211)] {
+                    let packing = Packing::new(bits, n_words * per_word * halves * across, 2, chips).unwrap();
+                    let random = |_| {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        (state >> 56) as u8
+                    };
+                    let frame: Vec<u8> = (0..packing.frame_bytes().unwrap()).map(random).collect();
+                    let image = unpack_slowly(packing, &frame);
+                    let size = packing.dtype().size();
+                    let numbers: Vec<u8> =
+                        image.iter().flat_map(|pixel| pixel.to_le_bytes()[..size].to_vec()).collect();
+                    let mut row = Vec::new();
+                    for start in (0..=image.len()).step_by(step) {
+                        for end in (start..=image.len()).rev().step_by(step) {
+                            let mut decoded = vec![0; (end - start) * size];
+                            packing.decode(&frame, start..end, &mut row, |at, part| {
+                                decoded[at * size..][..part.len()].copy_from_slice(part);
+                            });
+                            assert!(
+                                decoded == numbers[start * size..end * size],
+                                "{bits} bits, {chips:?}, {start}..{end}"
+                            );
+                        }
+                    }
                 }
             }
         }

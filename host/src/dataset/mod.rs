@@ -4,6 +4,7 @@
 //! way from there to the caller's numbers. Files are mapped (`map`), checked once when they are opened, and read from
 //! many threads.
 
+mod cache;
 mod detect;
 mod error;
 mod fingerprint;
@@ -30,6 +31,7 @@ use crate::{
     tile::CsrRows,
 };
 
+pub(crate) use cache::available_memory;
 pub use error::DatasetError;
 pub use map::FileInfo;
 pub(crate) use map::page_size;

@@ -28,6 +28,19 @@ pub struct Update {
     pub arguments: Vec<(String, Argument)>,
 }
 
+/// What the system's page cache is told of the files of a run. Results don't depend on it. Linux is told; elsewhere it does
+/// nothing.
+#[derive(Debug, Clone, Default)]
+pub struct PageCache {
+    /// Have the disk read what comes next before a worker needs it. If it isn't said, that is done where the system by itself
+    /// reads less than a mebibyte ahead.
+    pub read_ahead: Option<bool>,
+    /// A run that reads more bytes than this gives memory back behind its workers: then a large data set does not displace
+    /// what other programs have in memory. Three quarters of the available memory if it isn't said; up to that, data stay in
+    /// memory for the next run.
+    pub keep_bytes: Option<u64>,
+}
+
 /// How to run.
 #[derive(Debug, Clone, Default)]
 pub struct RunConfig {
@@ -46,6 +59,8 @@ pub struct RunConfig {
     pub corrections: Corrections,
     /// How tiles get into a plugin's memory.
     pub handover: Handover,
+    /// What the system's page cache is told of the files.
+    pub page_cache: PageCache,
     /// What a plugin may use.
     pub limits: Limits,
     /// Updates that are known before, each with the number of the partition from which on it holds. With those that

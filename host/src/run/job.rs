@@ -16,6 +16,7 @@ use super::{
     checkpoint::{self, CheckpointError, Identity},
     mailbox::Mailbox,
     outcome::{UdfProgress, damage},
+    paging::Paging,
     plan::{Plan, PlannedPartition},
     prepare::{Prepared, Recipe, prepare},
     profile::{Clock, Task},
@@ -35,6 +36,7 @@ pub(super) struct Job {
     pub(super) recipes: Vec<Recipe>,
     pub(super) sandbox: Sandbox,
     pub(super) handover: Handover,
+    pub(super) paging: Paging,
     pub(super) clock: Clock,
     specs: Vec<UdfSpec>,
     config: RunConfig,
@@ -100,6 +102,7 @@ impl Job {
         let mut udfs = prepare(&source.scan, specs, &sandbox, &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(plan.window(&source.dataset, config, udf))).collect();
+        let paging = Paging::new(&source.dataset, &plan, (&config.page_cache, pool.n_workers()));
         let mut schedule = Schedule::new(plan.partitions.len(), pool.n_workers());
         let (n_resumed, mut updates) = begin(&source, (specs, &mut udfs), config, &plan)?;
         // Those that hold from the same position on count in this order.
@@ -125,6 +128,7 @@ impl Job {
             recipes,
             sandbox,
             handover: config.handover,
+            paging,
             clock,
             specs: specs.to_vec(),
             config: RunConfig { resume: None, ..config.clone() },
@@ -268,10 +272,12 @@ impl Job {
         }
         let turn = self.schedule().turn(worker);
         let Turn::Process(position, mut worker, changes) = turn else { return };
-        let partials = match process_partition(self, &mut worker, &self.plan.partitions[position], &changes) {
+        let partition = &self.plan.partitions[position];
+        let partials = match process_partition(self, &mut worker, partition, &changes) {
             Ok(partials) => partials,
             Err(error) => return self.fail(error),
         };
+        self.paging.leave(&partition.range.frames, &mut worker.left, &self.source.dataset);
         self.inbox().early.insert(position, partials);
         self.merge_if_nobody_does();
         self.push(worker);

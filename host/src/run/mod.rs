@@ -16,6 +16,7 @@ mod handle;
 mod job;
 mod mailbox;
 mod outcome;
+mod paging;
 pub mod partial;
 mod plan;
 mod pool;
@@ -28,7 +29,7 @@ mod window;
 mod work;
 
 pub use checkpoint::CheckpointError;
-pub use config::{RunConfig, UdfSpec, Update};
+pub use config::{PageCache, RunConfig, UdfSpec, Update};
 pub use declare::{Declared, declare, describe};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};

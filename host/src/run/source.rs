@@ -7,7 +7,7 @@ use crate::{
     correction::Corrections,
     dataset::{Dataset, DatasetError, Stored},
     plugin::{Axes, Meta},
-    shape::{Dtype, FrameIdx, Roi, Shape},
+    shape::{Dtype, FrameIdx, Roi, RoiIdx, Shape},
     tile::CsrRows,
 };
 
@@ -73,6 +73,16 @@ impl Source {
             corrections: config.corrections.clone(),
         };
         Ok(Self { dataset, scan })
+    }
+
+    /// Has the disk begin to read some frames, one run of consecutive frames after the other.
+    pub(super) fn will_need(&self, frames: &Range<RoiIdx>) {
+        let mut rest = frames.clone();
+        while rest.start < rest.end {
+            let (first, n_frames) = (self.scan.roi.frame(rest.start), self.scan.roi.n_consecutive(&rest));
+            self.dataset.will_need(&(first..FrameIdx(first.0 + n_frames)));
+            rest.start.0 += n_frames;
+        }
     }
 
     /// Reads pixels `sig` of some frames, one run of consecutive frames after the other: `(n_frames, ...sig)`.

@@ -32,6 +32,8 @@ pub(super) struct Worker {
     udfs: Vec<WorkerUdf>,
     /// How many changes of parameters they have made.
     pub(super) n_changes: usize,
+    /// The partition before, of which a window may have pages.
+    pub(super) left: Option<Range<FrameIdx>>,
 }
 
 /// An instance, and what it is set to.
@@ -105,8 +107,10 @@ pub(super) fn process_partition(
 /// The tiles of a partition, each through all UDFs that do not want the whole partition.
 fn process_tiles(job: &Job, worker: &mut Worker, partition: &PlannedPartition) -> Result<(), RunError> {
     let (portions, blocks) = (portions(&partition.present, job.plan.tiling.depth), &job.plan.tiling.blocks);
+    let mut ahead = job.paging.ahead(&job.plan, partition);
     for place in job.plan.in_order(portions.len()) {
         let frames = portions.portion(place);
+        ahead.reach(frames.end, &job.source);
         let frame_indices = frame_indices(&job.source.scan.roi, &frames);
         for sig_index in job.plan.in_order(blocks.len()) {
             for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {

@@ -301,6 +301,8 @@ impl<T: To<Bit> + To<[f32; 2]> + To<[f64; 2]>> ToComplex for T {}
 
 #[cfg(test)]
 mod tests {
+    use std::{any::type_name, io::Write as _};
+
     use super::*;
 
     fn run(from: Dtype, order: ByteOrder, to: Dtype, bytes: &[u8]) -> Vec<u8> {
@@ -342,5 +344,119 @@ mod tests {
         let parts = [1.5_f32, -2.0].map(f32::to_be_bytes).concat();
         let expected = [1.5_f64, -2.0].map(f64::to_le_bytes).concat();
         assert_eq!(run(Dtype::C64, ByteOrder::Big, Dtype::C128, &parts), expected);
+    }
+
+    /// Numbers of every kind, as `f32` and `f64` have them; to others they are any bits.
+    fn special() -> Vec<u8> {
+        let doubles = [
+            [0.0, -0.0, 1.0, -1.5, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY],
+            [f64::MIN, f64::MAX, f64::EPSILON, f64::MIN_POSITIVE, 5e-324, -5e-324, 2.2e-308, 1e-45],
+            [127.5, 128.0, -128.9, 255.9, 256.0, 32767.5, -32769.0, 65535.9],
+            [2_147_483_648.0, -2_147_483_649.0, 4_294_967_296.0, 9.3e18, -9.3e18, 1.8e19, 1.9e19, 3.5e38],
+        ];
+        let doubles = doubles.as_flattened();
+        let floats = doubles.iter().map(|&number| number as f32);
+        let floats = floats.chain([f32::MIN, f32::MAX, f32::MIN_POSITIVE, 1e-45, -1e-45, 1e-40, 16_777_217.0]);
+        let integers =
+            [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 1 << 24, (1 << 24) + 1, 1 << 31, (1 << 53) + 1, 1 << 63];
+        let integers = integers.into_iter().flat_map(|number: u64| [number, !number, number.wrapping_neg()]);
+        let bytes = doubles.iter().flat_map(|number| number.to_le_bytes());
+        // A signalling NaN at the end.
+        let bytes = bytes.chain(floats.flat_map(f32::to_le_bytes)).chain(0x7FA0_0001_u32.to_le_bytes());
+        bytes.chain(integers.flat_map(u64::to_le_bytes)).collect()
+    }
+
+    /// Special numbers at all places, and random bits between them.
+    fn many(word_size: usize, is_big: bool) -> Vec<u8> {
+        let (mut bytes, mut state) = (Vec::new(), 1_u64);
+        for n_between in [0, 16, 48, 112, 16, 80] {
+            bytes.extend(special());
+            bytes.extend((0..n_between).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            }));
+            bytes.resize(bytes.len().next_multiple_of(16), 0xC3);
+        }
+        if is_big {
+            bytes.chunks_exact_mut(word_size).for_each(<[u8]>::reverse);
+        }
+        bytes
+    }
+
+    /// Holds the loop that this processor gets against the one that every processor can run.
+    fn check<S: Number + To<T>, T: Number, const BIG: bool>(word_size: usize) {
+        let (size, to_size) = (size_of::<S::Bytes>(), size_of::<T::Bytes>());
+        let numbers = many(word_size, BIG);
+        let n_all = numbers.len() / size;
+        for n in (0..=33).chain([63, 64, 65, n_all]) {
+            // At the start and at the end, which the loops come to in another way.
+            for first in [0, (n_all - n) / 3, n_all - n] {
+                for offset in [0, 1, 5] {
+                    let (mut from, mut slow, mut fast) = (vec![0; offset], vec![0xAA; offset], vec![0xAA; offset]);
+                    from.extend(&numbers[first * size..(first + n) * size]);
+                    slow.resize(offset + n * to_size, 0xAA);
+                    fast.resize(offset + n * to_size, 0xAA);
+                    convert::<S, T, BIG>(&from[offset..], &mut slow[offset..]);
+                    fastest::<S, T, BIG>()(&from[offset..], &mut fast[offset..]);
+                    let (from, to) = (type_name::<S>(), type_name::<T>());
+                    assert!(slow == fast, "{from} to {to}, big-endian {BIG}: {n} from the {first}th on, at {offset}");
+                }
+            }
+        }
+    }
+
+    fn check_to<S: Number + To<T>, T: Number>(word_size: usize) {
+        check::<S, T, false>(word_size);
+        check::<S, T, true>(word_size);
+    }
+
+    fn check_real<S: ToReal + ToComplex>() {
+        let size = size_of::<S::Bytes>();
+        check_to::<S, u8>(size);
+        check_to::<S, u16>(size);
+        check_to::<S, u32>(size);
+        check_to::<S, u64>(size);
+        check_to::<S, i8>(size);
+        check_to::<S, i16>(size);
+        check_to::<S, i32>(size);
+        check_to::<S, i64>(size);
+        check_to::<S, f32>(size);
+        check_to::<S, f64>(size);
+        check_complex::<S>(size);
+    }
+
+    fn check_complex<S: ToComplex>(word_size: usize) {
+        check_to::<S, Bit>(word_size);
+        check_to::<S, [f32; 2]>(word_size);
+        check_to::<S, [f64; 2]>(word_size);
+    }
+
+    fn has_two_loops() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        let has_avx2 = std::is_x86_feature_detected!("avx2");
+        #[cfg(not(target_arch = "x86_64"))]
+        let has_avx2 = false;
+        has_avx2
+    }
+
+    #[test]
+    fn vectors_give_what_plain_loops_give() {
+        if !has_two_loops() {
+            let _nobody_listens = writeln!(std::io::stderr(), "skipped: without AVX2 there is only one loop");
+            return;
+        }
+        check_real::<Bit>();
+        check_real::<u8>();
+        check_real::<u16>();
+        check_real::<u32>();
+        check_real::<u64>();
+        check_real::<i8>();
+        check_real::<i16>();
+        check_real::<i32>();
+        check_real::<i64>();
+        check_real::<f32>();
+        check_real::<f64>();
+        check_complex::<[f32; 2]>(4);
+        check_complex::<[f64; 2]>(8);
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use super::Numbers;
 use crate::{
-    dataset::{DatasetError, FileInfo, frames::Wanted},
+    dataset::{DatasetError, FileInfo, frames::Wanted, map::MappedFile},
     shape::{Dtype, Element, Kernel, for_element, kernel},
     tile::CsrRows,
 };
@@ -96,6 +96,18 @@ impl SparseFrames {
 
     pub(in crate::dataset) fn files(&self) -> impl Iterator<Item = &FileInfo> {
         [&self.indptr.numbers, &self.indices.numbers, &self.data].into_iter().map(|numbers| numbers.file.info())
+    }
+
+    /// Where the entries of some frames lie: in which files, and at which bytes. They must exist. None if a file got shorter.
+    pub(in crate::dataset) fn extents(&self, frames: Range<usize>) -> Option<[(&MappedFile, Range<usize>); 2]> {
+        self.check().ok()?;
+        let n_entries = self.data.len();
+        let entry = |pointer| usize::try_from(self.indptr.get(pointer)).map_or(n_entries, |at| at.min(n_entries));
+        let (start, end) = (entry(frames.start), entry(frames.end));
+        Some([&self.indices.numbers, &self.data].map(|numbers| {
+            let size = numbers.dtype.size();
+            (&numbers.file, start * size..end.max(start) * size)
+        }))
     }
 
     /// Decodes the frames from `first` on into `out`, as many as it has room for. They must exist.
