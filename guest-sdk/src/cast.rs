@@ -1,4 +1,4 @@
-//! The only `unsafe` of this crate that is written by hand: the same memory, seen as another type.
+//! The same memory, seen as another type: with `kernels::vector`, the only `unsafe` of this crate that is written by hand.
 #![expect(unsafe_code, reason = "a tile is never copied, so pairs of floats are looked at as complex numbers in place")]
 
 use std::slice;

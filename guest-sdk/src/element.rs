@@ -10,7 +10,12 @@ use crate::{
     Complex, Dtype, Numbers,
     bindings::Values,
     cast,
-    kernels::logs::{log_f32, log_f64},
+    kernels::{
+        frames,
+        logs::{log_f32, log_f64},
+        sum,
+        vector::Double,
+    },
 };
 
 /// A number of a tile or buffer. Implemented for all thirteen dtypes, and for nothing else.
@@ -69,6 +74,18 @@ pub trait Element: sealed::Sealed + Copy + Default + PartialEq + Debug + Send + 
     /// A copy of `numbers` in the form that the contract has for arrays.
     #[doc(hidden)]
     fn values(numbers: &[Self]) -> Values;
+
+    /// The sum of some.
+    #[doc(hidden)]
+    fn segment_sum(segment: &[Self]) -> Self::Wide {
+        sum::sum_segment(segment)
+    }
+
+    /// Adds the sum of frames.
+    #[doc(hidden)]
+    fn plus_all<const N: usize, const LEN: usize>(acc: &mut [Self; LEN], frames: &[&[Self; LEN]; N]) {
+        frames::add_all(acc, frames);
+    }
 }
 
 /// A number on the real axis: every [`Element`] but the complex ones.
@@ -83,6 +100,16 @@ pub trait Real: Element {
     /// The larger one; NaN wins.
     #[must_use]
     fn greater(self, other: Self) -> Self;
+
+    /// Leaves the extremes of what is there and of frames.
+    #[doc(hidden)]
+    fn select<const N: usize, const LEN: usize>(
+        min: &mut [Self; LEN],
+        max: &mut [Self; LEN],
+        frames: &[&[Self; LEN]; N],
+    ) {
+        frames::select(min, max, frames);
+    }
 }
 
 /// `f32`, `f64` or a complex number of them.
@@ -103,7 +130,8 @@ pub trait Float:
 }
 
 /// `f32` or `f64`: what complex numbers are made of.
-pub trait Part: Float<Part = Self> + Real {
+#[expect(private_bounds, reason = "vectors are no part of the interface")]
+pub trait Part: Float<Part = Self> + Real + Double {
     /// The natural logarithm of a number from 1 on.
     #[doc(hidden)]
     #[must_use]
@@ -268,7 +296,7 @@ integer! {
 }
 
 macro_rules! float {
-    ($($type:ident $variant:ident $complex:ident,)*) => { $(
+    ($($type:ident $variant:ident $complex:ident $sum:ident,)*) => { $(
         #[allow(
             clippy::allow_attributes,
             clippy::cast_possible_truncation,
@@ -309,6 +337,14 @@ macro_rules! float {
                     Complex::new(self as f64, 0.0)
                 }
 
+                fn segment_sum(segment: &[Self]) -> f64 {
+                    sum::$sum(segment)
+                }
+
+                fn plus_all<const N: usize, const LEN: usize>(acc: &mut [Self; LEN], frames: &[&[Self; LEN]; N]) {
+                    frames::add_all_vectors(acc, frames);
+                }
+
                 fn parts_of_mut(values: &mut Values) -> Option<&mut [Self]> {
                     match values {
                         Values::$variant(parts) | Values::$complex(parts) => Some(parts),
@@ -330,6 +366,14 @@ macro_rules! float {
 
                 fn greater(self, other: Self) -> Self {
                     if other > self || other.is_nan() { other } else { self }
+                }
+
+                fn select<const N: usize, const LEN: usize>(
+                    min: &mut [Self; LEN],
+                    max: &mut [Self; LEN],
+                    frames: &[&[Self; LEN]; N],
+                ) {
+                    frames::select_floats(min, max, frames);
                 }
             }
 
@@ -419,8 +463,8 @@ macro_rules! float {
 }
 
 float! {
-    f32 F32 C64,
-    f64 F64 C128,
+    f32 F32 C64 sum_floats,
+    f64 F64 C128 sum_segment,
 }
 
 impl Element for Bool {

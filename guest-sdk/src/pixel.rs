@@ -1,6 +1,9 @@
 //! Numbers of tiles that a kernel takes as they are stored, and computes with as other ones.
 
-use crate::{Element, Real};
+use crate::{
+    Element, Real,
+    kernels::{frames::add_all_counts, moments::Squared, sum::sum_counts},
+};
 
 /// A number of a tile for a kernel that computes with `A`: an `A` itself, or a count of a detector (a whole number of 8 or 16
 /// bits), which becomes one within the kernel. That saves the way through memory as a number that is two or four times as large.
@@ -8,57 +11,37 @@ use crate::{Element, Real};
 /// [`each_pixel!`](crate::each_pixel) runs an expression on numbers of these types, and
 /// [`Meta::counts_or`](crate::Meta::counts_or) asks for them.
 pub trait Pixel<A: Element>: Element {
-    /// In which up to 64 of them are added up; that of counts is exact.
-    #[doc(hidden)]
-    type Sum: Copy;
-
-    /// The sum of none.
-    #[doc(hidden)]
-    const NO_SUM: Self::Sum;
-
-    /// A sum with one more.
-    #[doc(hidden)]
-    #[must_use]
-    fn added(self, sum: Self::Sum) -> Self::Sum;
-
-    /// The sum, rounded.
-    #[doc(hidden)]
-    #[must_use]
-    fn total(sum: Self::Sum) -> A;
-
-    /// The sum with all digits that it has.
-    #[doc(hidden)]
-    #[must_use]
-    fn wide_total(sum: Self::Sum) -> A::Wide;
-
     /// The number itself.
     #[must_use]
     fn value(self) -> A;
+
+    /// The sum of up to 2048 of them; that of counts is exact.
+    #[doc(hidden)]
+    #[must_use]
+    fn sum_segment(segment: &[Self]) -> A::Wide;
+
+    /// Adds the sum of frames.
+    #[doc(hidden)]
+    fn add_all<const N: usize, const LEN: usize>(acc: &mut [A; LEN], frames: &[&[Self; LEN]; N]);
 }
 
 impl<A: Element> Pixel<A> for A {
-    type Sum = A;
-    const NO_SUM: A = A::ZERO;
-
-    fn added(self, sum: A) -> A {
-        sum.plus(self)
-    }
-
-    fn total(sum: A) -> A {
-        sum
-    }
-
-    fn wide_total(sum: A) -> A::Wide {
-        sum.widen()
-    }
-
     fn value(self) -> A {
         self
+    }
+
+    fn sum_segment(segment: &[A]) -> A::Wide {
+        A::segment_sum(segment)
+    }
+
+    fn add_all<const N: usize, const LEN: usize>(acc: &mut [A; LEN], frames: &[&[A; LEN]; N]) {
+        A::plus_all(acc, frames);
     }
 }
 
 /// A count of a detector: a whole number of 8 or 16 bits, with which kernels add exactly.
-pub trait Count: Real + Into<i32> + Pixel<f32> + Pixel<f64> {
+#[expect(private_bounds, reason = "vectors are no part of the interface")]
+pub trait Count: Real + Into<i32> + Pixel<f32> + Pixel<f64> + Squared {
     /// Half of the largest one for numbers of 16 bits without a sign, else 0: differences from it have 16 bits and a sign.
     #[doc(hidden)]
     const MIDDLE: i32;
@@ -81,38 +64,24 @@ impl Count for i16 {
 }
 
 macro_rules! counts {
-    ($($count:ty)*; $sum:ty; $part:ty) => { $(
+    ($($count:ty)*; $part:ty) => { $(
         impl Pixel<$part> for $count {
-            type Sum = $sum;
-            const NO_SUM: $sum = 0;
-
-            fn added(self, sum: $sum) -> $sum {
-                sum + <$sum>::from(self)
-            }
-
-            #[expect(
-                clippy::allow_attributes,
-                reason = "one of the two widths needs what follows"
-            )]
-            #[allow(clippy::cast_precision_loss, clippy::cast_lossless, reason = "rounding is what is meant")]
-            fn total(sum: $sum) -> $part {
-                sum as $part
-            }
-
-            fn wide_total(sum: $sum) -> f64 {
-                sum.into()
-            }
-
             fn value(self) -> $part {
                 self.into()
+            }
+
+            fn sum_segment(segment: &[Self]) -> f64 {
+                sum_counts(segment)
+            }
+
+            fn add_all<const N: usize, const LEN: usize>(acc: &mut [$part; LEN], frames: &[&[Self; LEN]; N]) {
+                add_all_counts(acc, frames);
             }
         }
     )* };
 }
-counts!(u8 i8; i16; f32);
-counts!(u8 i8; i16; f64);
-counts!(u16 i16; i32; f32);
-counts!(u16 i16; i32; f64);
+counts!(u8 i8 u16 i16; f32);
+counts!(u8 i8 u16 i16; f64);
 
 /// Like [`each_dtype!`](crate::each_dtype) for numbers that are [`Pixel`]s of `f32` or of `f64`:
 /// `each_pixel!(numbers, f32, |slice| expression)`. Gives a [`Result`](crate::Result): an error for all others.
@@ -161,8 +130,8 @@ mod tests {
 
     #[test]
     fn sums_of_counts_are_exact() {
-        let sum = [u16::MAX; 2048].iter().fold(0, |sum, pixel| Pixel::<f32>::added(*pixel, sum));
-        assert_eq!(<u16 as Pixel<f32>>::wide_total(sum).to_bits(), (2048.0_f64 * 65535.0).to_bits());
+        let sum = <u16 as Pixel<f32>>::sum_segment(&[u16::MAX; 2048]);
+        assert_eq!(sum.to_bits(), (2048.0_f64 * 65535.0).to_bits());
         assert_eq!(<i16 as Pixel<f64>>::value(-3).to_bits(), (-3.0_f64).to_bits());
     }
 

@@ -15,15 +15,16 @@ const N_FRAMES: [u64; 2] = [64, 576];
 const SIG: [u64; 2] = [64, 64];
 
 /// Plugin with parameters, dtype of the data, and instructions for a pixel that it may take: a tenth more than it does.
-const BOUNDS: [(&[&str], Dtype, f64); 12] = [
-    (&["sum"], Dtype::U16, 2.1),
-    (&["sum"], Dtype::F32, 2.2),
-    (&["sumsig"], Dtype::U16, 2.5),
-    (&["sumsig"], Dtype::F32, 3.05),
-    (&["extrema"], Dtype::U16, 4.75),
-    (&["stddev"], Dtype::U16, 13.9),
-    (&["stddev"], Dtype::F32, 9.7),
-    (&["logsum"], Dtype::U16, 4.5),
+const BOUNDS: [(&[&str], Dtype, f64); 13] = [
+    (&["sum"], Dtype::U16, 1.25),
+    (&["sum"], Dtype::F32, 1.0),
+    (&["sumsig"], Dtype::U16, 1.3),
+    (&["sumsig"], Dtype::F32, 1.6),
+    (&["extrema"], Dtype::U16, 1.12),
+    (&["extrema"], Dtype::F32, 2.25),
+    (&["stddev"], Dtype::U16, 2.6),
+    (&["stddev"], Dtype::F32, 4.55),
+    (&["logsum"], Dtype::U16, 3.45),
     (&["com"], Dtype::U16, 8.3),
     (&["masks", "-p", "factors=@four.npy"], Dtype::U16, 10.8),
     (&["masks", "-p", "factors=@four.npy"], Dtype::F32, 9.4),

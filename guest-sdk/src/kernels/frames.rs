@@ -1,12 +1,11 @@
 //! From many frames one: the sum, the smallest, the largest of each pixel.
 
-use std::ops::Range;
-
 use super::{
     CHUNK,
-    passes::{Pass, take_all},
+    passes::{Pass, kept, take_all, unrolled},
+    vector::{Lane, Ordered},
 };
-use crate::{Element, Pixel, Real};
+use crate::{Count, Element, Part, Pixel, Real};
 
 /// Adds every frame of a tile to `acc`: `pixels` has shape `(n_frames, acc.len())`.
 pub fn add_frames<T: Element>(acc: &mut [T], pixels: &[T]) {
@@ -15,7 +14,8 @@ pub fn add_frames<T: Element>(acc: &mut [T], pixels: &[T]) {
 
 /// As [`add_frames`]; counts are added up eight frames at a time, exactly, before they become `A`.
 pub fn add_frames_as<A: Element, P: Pixel<A>>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, Added);
+    let len = acc.len();
+    take_all(pixels, len, &mut Sums { acc });
 }
 
 /// Leaves in `acc` the smaller number of itself and each frame of a tile; NaN wins.
@@ -23,140 +23,188 @@ pub fn minimum<T: Real>(acc: &mut [T], pixels: &[T]) {
     fold_own(acc, pixels, T::lesser);
 }
 
-/// As [`minimum`], of counts, too.
-pub fn minimum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, Selected { of_two: P::lesser, with: A::lesser });
-}
-
 /// Leaves in `acc` the larger number of itself and each frame of a tile; NaN wins.
 pub fn maximum<T: Real>(acc: &mut [T], pixels: &[T]) {
     fold_own(acc, pixels, T::greater);
 }
 
-/// As [`maximum`], of counts, too.
-pub fn maximum_as<A: Real, P: Pixel<A> + Real>(acc: &mut [A], pixels: &[P]) {
-    fold_frames(acc, pixels, Selected { of_two: P::greater, with: A::greater });
+/// [`minimum`] and [`maximum`] in one pass.
+pub fn extremes<T: Real>(min: &mut [T], max: &mut [T], pixels: &[T]) {
+    let len = min.len().min(max.len());
+    take_all(pixels, len, &mut Extremes { min, max });
 }
 
-/// What becomes of a pixel's numbers in several frames.
-trait Fold<A, P> {
-    type Group: Copy;
-
-    /// Of the first frame.
-    fn start(&self, first: P) -> Self::Group;
-
-    fn next(&self, group: Self::Group, pixel: P) -> Self::Group;
-
-    fn end(&self, acc: A, group: Self::Group) -> A;
+/// As [`extremes`], of counts as other numbers.
+pub fn extremes_of_counts<A: Part, P: Count>(min: &mut [A], max: &mut [A], pixels: &[P]) {
+    let len = min.len().min(max.len());
+    take_all(pixels, len, &mut CountExtremes { min, max });
 }
 
-struct Added;
-
-impl<A: Element, P: Pixel<A>> Fold<A, P> for Added {
-    type Group = P::Sum;
-
-    #[inline]
-    fn start(&self, first: P) -> P::Sum {
-        first.added(P::NO_SUM)
-    }
-
-    #[inline]
-    fn next(&self, group: P::Sum, pixel: P) -> P::Sum {
-        pixel.added(group)
-    }
-
-    #[inline]
-    fn end(&self, acc: A, group: P::Sum) -> A {
-        acc.plus(P::total(group))
-    }
-}
-
-struct Selected<F, G> {
-    of_two: F,
-    with: G,
-}
-
-impl<A: Element, P: Pixel<A>, F: Fn(P, P) -> P, G: Fn(A, A) -> A> Fold<A, P> for Selected<F, G> {
-    type Group = P;
-
-    #[inline]
-    fn start(&self, first: P) -> P {
-        first
-    }
-
-    #[inline]
-    fn next(&self, group: P, pixel: P) -> P {
-        (self.of_two)(group, pixel)
-    }
-
-    #[inline]
-    fn end(&self, acc: A, group: P) -> A {
-        (self.with)(acc, group.value())
-    }
-}
-
-/// Folds frames into what it has.
-struct Folding<'a, A, F> {
+struct Sums<'a, A> {
     acc: &'a mut [A],
-    fold: F,
 }
 
-impl<A: Element, P: Element, F: Fold<A, P>> Pass<P> for Folding<'_, A, F> {
-    #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[P]; N]) {
-        let fold = &self.fold;
-        let (acc, acc_rest) = self.acc[block].as_chunks_mut::<CHUNK>();
-        let chunks = frames.map(|frame| &frame.as_chunks::<CHUNK>().0[..acc.len()]);
-        let rest = CHUNK * acc.len();
-        for (at, acc) in acc.iter_mut().enumerate() {
-            let mut group = chunks[0][at].map(|pixel| fold.start(pixel));
-            for frame in &chunks[1..] {
-                let frame = &frame[at];
-                for i in 0..CHUNK {
-                    group[i] = fold.next(group[i], frame[i]);
-                }
-            }
-            for i in 0..CHUNK {
-                acc[i] = fold.end(acc[i], group[i]);
-            }
-        }
-        for (at, acc) in (rest..).zip(acc_rest) {
-            let group = frames[1..].iter().fold(fold.start(frames[0][at]), |group, frame| fold.next(group, frame[at]));
-            *acc = fold.end(*acc, group);
-        }
+impl<A: Element, P: Pixel<A>> Pass<P> for Sums<'_, A> {
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, _: usize, frames: [&[P; LEN]; N]) {
+        P::add_all(kept(self.acc, at), &frames);
     }
 }
 
-#[inline]
-fn fold_frames<A: Element, P: Element>(acc: &mut [A], pixels: &[P], fold: impl Fold<A, P>) {
-    let len = acc.len();
-    take_all(pixels, len, &mut Folding { acc, fold });
+/// Adds the sum of frames, with the first one added to zero.
+#[inline(never)]
+pub(crate) fn add_all<T: Element, const N: usize, const LEN: usize>(acc: &mut [T; LEN], frames: &[&[T; LEN]; N]) {
+    for i in 0..LEN {
+        acc[i] = acc[i].plus(frames.iter().fold(T::ZERO, |sum, frame| sum.plus(frame[i])));
+    }
+}
+
+/// As [`add_all`], in vectors.
+#[inline(never)]
+pub(crate) fn add_all_vectors<T: Lane + Element, const N: usize, const LEN: usize>(
+    acc: &mut [T; LEN],
+    frames: &[&[T; LEN]; N],
+) {
+    unrolled!(at, T::LANES, LEN, {
+        let mut sum = T::splat(T::ZERO);
+        unrolled!(n, 1, N, {
+            sum = T::summed(sum, T::load(&frames[n][at..]));
+        });
+        T::add_to(&mut acc[at..], sum);
+    });
+    for i in LEN - LEN % T::LANES..LEN {
+        acc[i] = acc[i].plus(frames.iter().fold(T::ZERO, |sum, frame| sum.plus(frame[i])));
+    }
+}
+
+/// As [`add_all`], of counts.
+#[inline(never)]
+pub(crate) fn add_all_counts<A: Part, P: Count, const N: usize, const LEN: usize>(
+    acc: &mut [A; LEN],
+    frames: &[&[P; LEN]; N],
+) {
+    unrolled!(at, P::LANES, LEN, {
+        let mut sums = P::no_sums();
+        unrolled!(n, 1, N, {
+            if n % 2 == 0 {
+                let second = if n + 1 < N { P::load(&frames[n + 1][at..]) } else { P::splat(P::ZERO) };
+                P::add_two(&mut sums, P::load(&frames[n][at..]), second);
+            }
+        });
+        P::each_four_sums(sums, |i, sums| A::add_counts(&mut acc[at + i..], sums));
+    });
+    for i in LEN - LEN % P::LANES..LEN {
+        let sum: i32 = frames.iter().map(|frame| frame[i].into()).sum();
+        acc[i] = acc[i].plus(A::from_f64(sum.into()));
+    }
+}
+
+struct Extremes<'a, T> {
+    min: &'a mut [T],
+    max: &'a mut [T],
+}
+
+impl<T: Real> Pass<T> for Extremes<'_, T> {
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, _: usize, frames: [&[T; LEN]; N]) {
+        T::select(kept(self.min, at), kept(self.max, at), &frames);
+    }
+}
+
+/// Leaves in `min` and `max` the extremes of themselves and of frames.
+#[inline(never)]
+pub(crate) fn select<T: Real, const N: usize, const LEN: usize>(
+    min: &mut [T; LEN],
+    max: &mut [T; LEN],
+    frames: &[&[T; LEN]; N],
+) {
+    for i in 0..LEN {
+        min[i] = frames.iter().fold(min[i], |min, frame| min.lesser(frame[i]));
+        max[i] = frames.iter().fold(max[i], |max, frame| max.greater(frame[i]));
+    }
+}
+
+/// As [`select`], in vectors that have no time for NaN: whether there is one shows in the sum of all, which is NaN then, and
+/// seldom otherwise.
+#[inline(never)]
+pub(crate) fn select_floats<T: Ordered + Part, const N: usize, const LEN: usize>(
+    min: &mut [T; LEN],
+    max: &mut [T; LEN],
+    frames: &[&[T; LEN]; N],
+) {
+    if LEN < T::LANES {
+        return select(min, max, frames);
+    }
+    let mut total = T::splat(T::ZERO);
+    unrolled!(at, T::LANES, LEN, {
+        let first = T::load(&frames[0][at..]);
+        let (mut low, mut high, mut sum) = (first, first, first);
+        unrolled!(n, 1, N, {
+            if n > 0 {
+                let pixels = T::load(&frames[n][at..]);
+                low = T::least(low, pixels);
+                high = T::most(high, pixels);
+                sum = T::summed(sum, pixels);
+            }
+        });
+        T::store(T::least(T::load(&min[at..]), low), &mut min[at..]);
+        T::store(T::most(T::load(&max[at..]), high), &mut max[at..]);
+        total = T::summed(total, sum);
+    });
+    let mut lanes = [T::ZERO; 4];
+    T::store(total, &mut lanes);
+    if lanes.into_iter().fold(T::ZERO, T::plus).to_f64().is_nan() {
+        select(min, max, frames);
+    }
+}
+
+struct CountExtremes<'a, A> {
+    min: &'a mut [A],
+    max: &'a mut [A],
+}
+
+impl<A: Part, P: Count> Pass<P> for CountExtremes<'_, A> {
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, _: usize, frames: [&[P; LEN]; N]) {
+        select_counts(kept(self.min, at), kept(self.max, at), &frames);
+    }
+}
+
+#[inline(never)]
+fn select_counts<A: Part, P: Count, const N: usize, const LEN: usize>(
+    min: &mut [A; LEN],
+    max: &mut [A; LEN],
+    frames: &[&[P; LEN]; N],
+) {
+    unrolled!(at, P::LANES, LEN, {
+        let mut low = P::load(&frames[0][at..]);
+        let mut high = low;
+        unrolled!(n, 1, N, {
+            if n > 0 {
+                let pixels = P::load(&frames[n][at..]);
+                low = P::least(low, pixels);
+                high = P::most(high, pixels);
+            }
+        });
+        P::each_four(low, |i, low| A::keep_least(&mut min[at + i..], low));
+        P::each_four(high, |i, high| A::keep_most(&mut max[at + i..], high));
+    });
+    for i in LEN - LEN % P::LANES..LEN {
+        for frame in frames {
+            let pixel = A::from_f64(frame[i].to_f64());
+            (min[i], max[i]) = (min[i].lesser(pixel), max[i].greater(pixel));
+        }
+    }
 }
 
 /// Folds frames of its own type into what it has, four at a time.
-struct Own<'a, T, F> {
-    acc: &'a mut [T],
-    fold: F,
-}
-
-impl<T: Element, F: Fn(T, T) -> T + Copy> Pass<T> for Own<'_, T, F> {
-    #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[T]; N]) {
-        let acc = &mut self.acc[block];
-        let (quads, rest) = frames.as_chunks::<4>();
-        for quad in quads {
-            fold_four(acc, *quad, self.fold);
-        }
-        for frame in rest {
-            fold_one(acc, frame, self.fold);
-        }
-    }
-}
-
 #[inline]
 fn fold_own<T: Element>(acc: &mut [T], pixels: &[T], fold: impl Fn(T, T) -> T + Copy) {
-    let len = acc.len();
-    take_all(pixels, len, &mut Own { acc, fold });
+    let len = acc.len().max(1);
+    for frames in pixels.chunks(4 * len) {
+        if frames.len() == 4 * len {
+            fold_four(acc, std::array::from_fn(|n| &frames[n * len..][..len]), fold);
+        } else {
+            frames.chunks_exact(len).for_each(|frame| fold_one(acc, frame, fold));
+        }
+    }
 }
 
 #[inline]
@@ -210,14 +258,13 @@ mod tests {
     #[test]
     #[expect(clippy::float_cmp, reason = "sums of counts are exact")]
     fn counts_are_folded_as_what_they_are() {
-        fn check<P: Pixel<f32> + Real + Into<i32>>(scale: f64) {
+        fn check<P: Count>(scale: f64) {
             for n_frames in [0, 1, 3, 4, 5, 8, 11, 13] {
                 for len in [1, 31, 32, 33, 100] {
                     let pixels: Vec<P> = numbers(n_frames * len, scale);
                     let (mut sum, mut low, mut high) = (vec![3.0_f32; len], vec![5.0_f32; len], vec![5.0_f32; len]);
                     add_frames_as(&mut sum, &pixels);
-                    minimum_as(&mut low, &pixels);
-                    maximum_as(&mut high, &pixels);
+                    extremes_of_counts(&mut low, &mut high, &pixels);
                     for i in 0..len {
                         let column = || pixels.chunks_exact(len).map(|frame| frame[i].into());
                         let total: i32 = column().sum();

@@ -1,10 +1,8 @@
 //! Sums of logarithms.
 
-use std::ops::Range;
-
 use super::{
     CHUNK,
-    passes::{Pass, take_all},
+    passes::{Pass, kept, take_all},
     sum::extremes,
 };
 use crate::{DtypeKind, Element, Part, Pixel, Real};
@@ -102,30 +100,33 @@ struct Factors<'a, T> {
 
 impl<T: Part, P: Pixel<T>> Pass<P> for Factors<'_, T> {
     #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, first: usize, frames: [&[P]; N]) {
-        multiply(&mut self.products[block], frames, std::array::from_fn(|i| self.least[first + i]));
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, first: usize, frames: [&[P; LEN]; N]) {
+        multiply(kept(self.products, at), frames, std::array::from_fn(|n| self.least[first + n]));
     }
 }
 
-#[inline]
-fn multiply<T: Part, P: Pixel<T>, const N: usize>(products: &mut [T], frames: [&[P]; N], least: [T; N]) {
+#[inline(never)]
+fn multiply<T: Part, P: Pixel<T>, const N: usize, const LEN: usize>(
+    products: &mut [T; LEN],
+    frames: [&[P; LEN]; N],
+    least: [T; N],
+) {
     let one = T::from_f64(1.0);
     let below = least.map(|least| least - one);
     // Differences of counts are exact, in whatever order.
     let is_count = P::DTYPE.kind() < DtypeKind::Float;
-    let factor = |i: usize, pixel: P| {
-        if is_count { pixel.value() - below[i] } else { pixel.value() - least[i] + one }
+    let factor = |n: usize, pixel: P| {
+        if is_count { pixel.value() - below[n] } else { pixel.value() - least[n] + one }
     };
-    let (products, products_rest) = products.as_chunks_mut::<CHUNK>();
-    let chunks = frames.map(|frame| &frame.as_chunks::<CHUNK>().0[..products.len()]);
-    let rest = CHUNK * products.len();
-    for (at, products) in products.iter_mut().enumerate() {
-        for lane in 0..CHUNK {
-            products[lane] = (0..N).fold(products[lane], |product, i| product.times(factor(i, chunks[i][at][lane])));
+    let (products, rest) = products.as_chunks_mut::<CHUNK>();
+    for (chunk, products) in products.iter_mut().enumerate() {
+        let frames: [&[P; CHUNK]; N] = std::array::from_fn(|n| &frames[n].as_chunks().0[chunk]);
+        for i in 0..CHUNK {
+            products[i] = (0..N).fold(products[i], |product, n| product.times(factor(n, frames[n][i])));
         }
     }
-    for (at, product) in (rest..).zip(products_rest) {
-        *product = (0..N).fold(*product, |product, i| product.times(factor(i, frames[i][at])));
+    for (i, product) in rest.iter_mut().enumerate() {
+        *product = (0..N).fold(*product, |product, n| product.times(factor(n, frames[n][LEN - LEN % CHUNK + i])));
     }
 }
 

@@ -1,31 +1,36 @@
 //! Loops over pixels that the compiler turns into vector instructions. Use them, or copy their shape.
 //!
 //! The host can stop a plugin that runs away. For that it puts a check into every turn of every loop, which costs
-//! nothing where a turn has much to do, and up to seven times the run time where it adds one number. So these loops
-//! do at least eight vectors of work a turn: they go through 32 pixels at once, in arrays of fixed size, which
-//! the compiler unrolls completely.
+//! nothing where a turn has much to do, and up to seven times the run time where it adds one number. What is more, no vector
+//! stays in its register over the check: what a loop carries from turn to turn goes through memory. So a turn of these loops is
+//! long, it carries little, and it is unrolled completely. Where arrays of fixed size suffice for that, a turn has 32 pixels;
+//! kernels that are used most are written in vectors, have turns of 64 pixels of eight frames or of 256 numbers, and each turn is
+//! a call, in which nothing else needs a register.
 //!
 //! Long sums of `f32` keep their digits: they are gathered in several lanes and carried over into `f64` every
 //! 2048 numbers.
 
 mod convert;
 mod dot;
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod logs;
-mod moments;
+pub(crate) mod moments;
 mod passes;
 mod sparse;
-mod sum;
+pub(crate) mod sum;
+pub(crate) mod vector;
 
 pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
-pub use frames::{add_frames, add_frames_as, maximum, maximum_as, minimum, minimum_as};
+pub use frames::{add_frames, add_frames_as, extremes, extremes_of_counts, maximum, minimum};
 pub use logs::LogSums;
 pub use moments::{add_distances, add_squares, spread, spread_of_counts};
 pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum, sum_as};
 
 use crate::{Element, cast};
+use passes::unrolled;
+use vector::Lane;
 
 /// Pixels in a turn of a loop.
 const CHUNK: usize = 32;
@@ -41,9 +46,12 @@ const FETCHED: usize = 16 << 10;
 #[inline]
 fn fetch<T: Element>(numbers: &[T]) {
     const LINE: usize = 64;
-    // Rotated, so that the compiler doesn't gather what it reads in vectors.
-    let seen =
-        cast::bytes(numbers).iter().step_by(LINE).fold(0_u32, |seen, &byte| seen.rotate_left(1) ^ u32::from(byte));
+    let mut seen = u8::splat(0);
+    for lines in cast::bytes(numbers).as_chunks::<{ 32 * LINE }>().0 {
+        unrolled!(line, LINE, 32 * LINE, {
+            seen = u8::summed(seen, u8::load(&lines[line..]));
+        });
+    }
     std::hint::black_box(seen);
 }
 

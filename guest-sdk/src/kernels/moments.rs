@@ -3,16 +3,11 @@
 //! These kernels only add, each pixel for itself and in the order of frames. So tiles may be cut anywhere, and give the same
 //! to the last bit; [`spread`] and [`spread_of_counts`] then make squared distances from the mean of the sums.
 
-use std::ops::Range;
-
-use super::passes::{Pass, take_all};
-use crate::{Count, Real};
-
-/// Pixels in a turn.
-const PIXELS: usize = 32;
-
-/// Pixels that are taken through all frames together.
-const LANES: usize = 8;
+use super::{
+    passes::{Pass, kept, take_all, unrolled},
+    vector::{Counting, Double as _, Half, Lane, Narrow, WideSums, centred, dot, minus, shifted, times, unsigned},
+};
+use crate::{Count, Part};
 
 /// Adds to `sum` and `squares` the pixels of every frame of a tile, and their squares, exactly: `pixels` has shape
 /// `(n_frames, sum.len())`. There is room for 2^32 frames.
@@ -26,7 +21,7 @@ pub fn add_squares<P: Count>(sum: &mut [i64], squares: &mut [u64], pixels: &[P])
 ///
 /// Take one of the frames as `origin`. Its distance from the mean is part of the spread, so that for `n` frames at most `n`
 /// times the rounding error comes in; around zero, a small spread of big numbers would have no digit left.
-pub fn add_distances<T: Real>(origin: &[f64], sum: &mut [f64], squares: &mut [f64], pixels: &[T]) {
+pub fn add_distances<T: Part>(origin: &[f64], sum: &mut [f64], squares: &mut [f64], pixels: &[T]) {
     let len = origin.len().min(sum.len()).min(squares.len());
     take_all(pixels, len, &mut Distances { origin, sum, squares });
 }
@@ -70,57 +65,137 @@ struct Squares<'a> {
 }
 
 impl<P: Count> Pass<P> for Squares<'_> {
-    #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[P]; N]) {
-        let (sums, sum_rest) = self.sum[block.clone()].as_chunks_mut::<PIXELS>();
-        let (squares, squares_rest) = self.squares[block].as_chunks_mut::<PIXELS>();
-        let chunks = frames.map(|frame| &frame.as_chunks::<PIXELS>().0[..sums.len()]);
-        let rest = PIXELS * sums.len();
-        for (at, (sum, squares)) in sums.iter_mut().zip(squares).enumerate() {
-            let (sum, squares) = (sum.as_chunks_mut::<LANES>().0, squares.as_chunks_mut::<LANES>().0);
-            for i in 0..PIXELS / LANES {
-                let pixels = chunks.map(|frame| &frame[at].as_chunks::<LANES>().0[i]);
-                add_squares_of(&mut sum[i], &mut squares[i], pixels);
-            }
-        }
-        for (at, (sum, square)) in (rest..).zip(sum_rest.iter_mut().zip(squares_rest)) {
-            let pixels = frames.map(|frame| std::array::from_ref(&frame[at]));
-            add_squares_of(std::array::from_mut(sum), std::array::from_mut(square), pixels);
-        }
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, _: usize, frames: [&[P; LEN]; N]) {
+        add_squares_of(kept(self.sum, at), kept(self.squares, at), frames);
     }
 }
 
-/// Distances from [`Count::MIDDLE`] have 16 bits with a sign, so that the squares of two of them fit in 32 bits, and only their
-/// sum has to be made wider.
-#[inline]
-#[expect(clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "squares have no sign, and frames are few")]
+#[inline(never)]
 fn add_squares_of<P: Count, const N: usize, const LEN: usize>(
     sum: &mut [i64; LEN],
     squares: &mut [u64; LEN],
     frames: [&[P; LEN]; N],
 ) {
-    let (mut distances, mut distance_squares) = ([0_i32; LEN], [0_u64; LEN]);
-    let (pairs, last) = frames.as_chunks::<2>();
-    for [first, second] in pairs {
-        for i in 0..LEN {
-            let (first, second) = (first[i].into() - P::MIDDLE, second[i].into() - P::MIDDLE);
-            distances[i] += first + second;
-            distance_squares[i] += u64::from((first * first) as u32 + (second * second) as u32);
+    unrolled!(at, P::LANES, LEN, {
+        P::add_squares(&mut sum[at..], &mut squares[at..], &frames, at);
+    });
+    for i in LEN - LEN % P::LANES..LEN {
+        for frame in frames {
+            let pixel = i64::from(frame[i].into());
+            sum[i] += pixel;
+            squares[i] += (pixel * pixel).cast_unsigned();
         }
     }
-    for pixels in last {
-        for i in 0..LEN {
-            let distance = pixels[i].into() - P::MIDDLE;
-            distances[i] += distance;
-            distance_squares[i] += u64::from((distance * distance) as u32);
+}
+
+/// Counts as they are squared and added up in vectors.
+pub(crate) trait Squared: Counting {
+    /// Adds the vector from `at` on of each frame, and its squares.
+    fn add_squares<const N: usize, const LEN: usize>(
+        sum: &mut [i64],
+        squares: &mut [u64],
+        frames: &[&[Self; LEN]; N],
+        at: usize,
+    );
+}
+
+/// Sums of few counts of 8 bits have 16, and sums of their squares 32.
+macro_rules! bytes_squared {
+    ($($byte:ident)*) => { $(
+        impl Squared for $byte {
+            #[inline(always)]
+            fn add_squares<const N: usize, const LEN: usize>(
+                sum: &mut [i64],
+                squares: &mut [u64],
+                frames: &[&[Self; LEN]; N],
+                at: usize,
+            ) {
+                let mut sums = [i16::splat(0); 2];
+                let mut square_sums = [i32::splat(0); 4];
+                unrolled!(n, 1, N, {
+                    if n % 2 == 0 {
+                        let first = Self::load(&frames[n][at..]);
+                        let second = if n + 1 < N { Self::load(&frames[n + 1][at..]) } else { Self::splat(0) };
+                        let pairs = Self::zip(first, second);
+                        for half in 0..2 {
+                            sums[half] = i16::summed(sums[half], Self::pairs(pairs[half]));
+                            let [low, high] = Self::widen(pairs[half]);
+                            square_sums[2 * half] = i32::summed(square_sums[2 * half], dot(low, low));
+                            square_sums[2 * half + 1] = i32::summed(square_sums[2 * half + 1], dot(high, high));
+                        }
+                    }
+                });
+                for half in 0..2 {
+                    let [low, high] = i16::widen(sums[half]);
+                    let of = |i: usize| u32::widen(unsigned(square_sums[2 * half + i]));
+                    add(&mut sum[8 * half..], &mut squares[8 * half..], i32::widen(low), of(0));
+                    add(&mut sum[8 * half + 4..], &mut squares[8 * half + 4..], i32::widen(high), of(1));
+                }
+            }
         }
-    }
-    let (n_frames, middle) = (N as i64, i64::from(P::MIDDLE));
-    for i in 0..LEN {
-        let distance = i64::from(distances[i]);
-        let beyond = 2 * middle * distance + n_frames * middle * middle;
-        sum[i] += distance + n_frames * middle;
-        squares[i] = squares[i].wrapping_add(distance_squares[i]).wrapping_add_signed(beyond);
+    )* };
+}
+bytes_squared!(u8 i8);
+
+/// Squares of two counts of 16 bits fit in 32, and only their sum has to be made wider. What is squared is `middle` less.
+macro_rules! words_squared {
+    ($($word:ident $middle:literal $centred:path;)*) => { $(
+        impl Squared for $word {
+            #[inline(always)]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "frames are few")]
+            fn add_squares<const N: usize, const LEN: usize>(
+                sum: &mut [i64],
+                squares: &mut [u64],
+                frames: &[&[Self; LEN]; N],
+                at: usize,
+            ) {
+                let mut sums = [i32::splat($middle * N as i32); 2];
+                let mut square_sums = [WideSums::none(); 2];
+                unrolled!(n, 1, N, {
+                    if n % 2 == 0 {
+                        let first = $centred(Self::load(&frames[n][at..]));
+                        let second =
+                            if n + 1 < N { $centred(Self::load(&frames[n + 1][at..])) } else { i16::splat(0) };
+                        let pairs = i16::zip(first, second);
+                        for half in 0..2 {
+                            sums[half] = i32::summed(sums[half], dot(pairs[half], i16::splat(1)));
+                            square_sums[half].add(dot(pairs[half], pairs[half]));
+                        }
+                    }
+                });
+                for half in 0..2 {
+                    let sums = i32::widen(sums[half]);
+                    let mut square_sums = square_sums[half].sums();
+                    if $middle != 0 {
+                        // With `x = d + m`, the sum of `x^2` is that of `d^2` and `2 m x - m^2`.
+                        let less = u64::splat((N as u64 * $middle * $middle).wrapping_neg());
+                        for i in 0..2 {
+                            square_sums[i] = u64::summed(u64::summed(square_sums[i], less), shifted(sums[i]));
+                        }
+                    }
+                    add(&mut sum[4 * half..], &mut squares[4 * half..], sums, square_sums);
+                }
+            }
+        }
+    )* };
+}
+words_squared! {
+    u16 32768 centred;
+    i16 0 std::convert::identity;
+}
+
+/// Adds those of four pixels to what is kept.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "eight instructions")]
+fn add(
+    sum: &mut [i64],
+    squares: &mut [u64],
+    sums: [<i64 as Lane>::Vector; 2],
+    square_sums: [<u64 as Lane>::Vector; 2],
+) {
+    for i in 0..2 {
+        i64::add_to(&mut sum[2 * i..], sums[i]);
+        u64::add_to(&mut squares[2 * i..], square_sums[i]);
     }
 }
 
@@ -130,40 +205,40 @@ struct Distances<'a> {
     squares: &'a mut [f64],
 }
 
-impl<T: Real> Pass<T> for Distances<'_> {
-    #[inline]
-    fn take<const N: usize>(&mut self, block: Range<usize>, _: usize, frames: [&[T]; N]) {
-        let (origins, origin_rest) = self.origin[block.clone()].as_chunks::<PIXELS>();
-        let (sums, sum_rest) = self.sum[block.clone()].as_chunks_mut::<PIXELS>();
-        let (squares, squares_rest) = self.squares[block].as_chunks_mut::<PIXELS>();
-        let chunks = frames.map(|frame| &frame.as_chunks::<PIXELS>().0[..sums.len()]);
-        let rest = PIXELS * sums.len();
-        for (at, ((origin, sum), squares)) in origins.iter().zip(sums).zip(squares).enumerate() {
-            let origin = origin.as_chunks::<LANES>().0;
-            let (sum, squares) = (sum.as_chunks_mut::<LANES>().0, squares.as_chunks_mut::<LANES>().0);
-            for i in 0..PIXELS / LANES {
-                let pixels = chunks.map(|frame| &frame[at].as_chunks::<LANES>().0[i]);
-                add_distances_of(&origin[i], &mut sum[i], &mut squares[i], pixels);
-            }
-        }
-        for (at, ((origin, sum), square)) in (rest..).zip(origin_rest.iter().zip(sum_rest).zip(squares_rest)) {
-            let pixels = frames.map(|frame| std::array::from_ref(&frame[at]));
-            let (sum, square) = (std::array::from_mut(sum), std::array::from_mut(square));
-            add_distances_of(std::array::from_ref(origin), sum, square, pixels);
-        }
+impl<T: Part> Pass<T> for Distances<'_> {
+    fn take<const N: usize, const LEN: usize>(&mut self, at: usize, _: usize, frames: [&[T; LEN]; N]) {
+        add_distances_of(&self.origin[at..], kept(self.sum, at), kept(self.squares, at), frames);
     }
 }
 
-#[inline]
-fn add_distances_of<T: Real, const N: usize, const LEN: usize>(
-    origin: &[f64; LEN],
+#[inline(never)]
+fn add_distances_of<T: Part, const N: usize, const LEN: usize>(
+    origin: &[f64],
     sum: &mut [f64; LEN],
     squares: &mut [f64; LEN],
     frames: [&[T; LEN]; N],
 ) {
-    for pixels in frames {
-        for i in 0..LEN {
-            let distance = pixels[i].to_f64() - origin[i];
+    let origin = &origin[..LEN];
+    unrolled!(at, 4, LEN, {
+        let origin = f64::load_doubles(&origin[at..]);
+        let mut sums = f64::load_doubles(&sum[at..]);
+        let mut square_sums = f64::load_doubles(&squares[at..]);
+        unrolled!(n, 1, N, {
+            let pixels = T::load_doubles(&frames[n][at..]);
+            for i in 0..2 {
+                let distance = minus(pixels[i], origin[i]);
+                sums[i] = f64::summed(sums[i], distance);
+                square_sums[i] = f64::summed(square_sums[i], times(distance, distance));
+            }
+        });
+        for i in 0..2 {
+            f64::store(sums[i], &mut sum[at + 2 * i..]);
+            f64::store(square_sums[i], &mut squares[at + 2 * i..]);
+        }
+    });
+    for i in LEN - LEN % 4..LEN {
+        for frame in frames {
+            let distance = frame[i].to_f64() - origin[i];
             sum[i] += distance;
             squares[i] += distance * distance;
         }
@@ -184,7 +259,7 @@ mod tests {
     }
 
     /// Sum and spread of each pixel, from tiles of so many frames.
-    fn moments<T: Real>(pixels: &[T], len: usize, depths: &[usize]) -> Vec<(f64, f64)> {
+    fn moments<T: Part>(pixels: &[T], len: usize, depths: &[usize]) -> Vec<(f64, f64)> {
         let origin: Vec<f64> = pixels[..len].iter().map(|pixel| pixel.to_f64()).collect();
         let (mut sum, mut squares) = (vec![0.0; len], vec![0.0; len]);
         let mut rest = pixels;

@@ -1,7 +1,7 @@
 //! From many numbers one.
 
-use super::{CHUNK, FETCHED, SEGMENT, fetch};
-use crate::{Element, Pixel, Real};
+use super::{CHUNK, FETCHED, SEGMENT, fetch, passes::unrolled, vector::Lane};
+use crate::{Count, Element, Pixel, Real};
 
 /// The sum of `numbers`, in the type in which it keeps its digits.
 pub fn sum<T: Element>(numbers: &[T]) -> T::Wide {
@@ -13,30 +13,77 @@ pub fn sum_as<A: Element, P: Pixel<A>>(numbers: &[P]) -> A::Wide {
     let mut total = A::Wide::ZERO;
     for block in numbers.chunks(FETCHED / size_of::<P>()) {
         fetch(block);
-        total = block.chunks(SEGMENT).fold(total, |total, segment| total.plus(sum_segment::<A, P>(segment)));
+        total = block.chunks(SEGMENT).fold(total, |total, segment| total.plus(P::sum_segment(segment)));
     }
     total
 }
 
+/// Numbers in a turn.
+const TURN: usize = 256;
+
+/// The sum of up to [`SEGMENT`] numbers.
+pub(crate) fn sum_segment<T: Element>(segment: &[T]) -> T::Wide {
+    add_up(segment, [T::ZERO; CHUNK])
+}
+
+/// With what `lanes` have already.
 #[inline]
-fn sum_segment<A: Element, P: Pixel<A>>(segment: &[P]) -> A::Wide {
+fn add_up<T: Element>(segment: &[T], mut lanes: [T; CHUNK]) -> T::Wide {
     let (chunks, rest) = segment.as_chunks::<CHUNK>();
-    let mut lanes = [P::NO_SUM; CHUNK];
     add_lanes(&mut lanes, chunks);
-    let total = lanes.iter().fold(A::Wide::ZERO, |total, &lane| total.plus(P::wide_total(lane)));
-    rest.iter().fold(total, |total, number| total.plus(number.value().widen()))
+    let total = lanes.iter().fold(T::Wide::ZERO, |total, lane| total.plus(lane.widen()));
+    rest.iter().fold(total, |total, number| total.plus(number.widen()))
 }
 
 /// As a call: seen together with what becomes of the lanes, the compiler makes vectors of half the size.
 #[inline(never)]
-fn add_lanes<A: Element, P: Pixel<A>>(lanes: &mut [P::Sum; CHUNK], chunks: &[[P; CHUNK]]) {
+fn add_lanes<T: Element>(lanes: &mut [T; CHUNK], chunks: &[[T; CHUNK]]) {
     let mut sums = *lanes;
     for chunk in chunks {
         for i in 0..CHUNK {
-            sums[i] = chunk[i].added(sums[i]);
+            sums[i] = sums[i].plus(chunk[i]);
         }
     }
     *lanes = sums;
+}
+
+/// As [`sum_segment`], to the same bits.
+pub(crate) fn sum_floats(segment: &[f32]) -> f64 {
+    let (turns, rest) = segment.as_chunks();
+    let mut lanes = [0.0; CHUNK];
+    for turn in turns {
+        add_floats(&mut lanes, turn);
+    }
+    add_up(rest, lanes)
+}
+
+/// Lane by lane, so that only one sum is under way in the order of the code.
+#[inline(never)]
+fn add_floats(lanes: &mut [f32; CHUNK], turn: &[f32; TURN]) {
+    unrolled!(at, f32::LANES, CHUNK, {
+        let mut sum = f32::load(&lanes[at..]);
+        unrolled!(row, CHUNK, TURN, {
+            sum = f32::summed(sum, f32::load(&turn[row + at..]));
+        });
+        f32::store(sum, &mut lanes[at..]);
+    });
+}
+
+/// As [`sum_segment`], exact.
+pub(crate) fn sum_counts<P: Count>(segment: &[P]) -> f64 {
+    let (turns, rest) = segment.as_chunks();
+    let mut lanes = [0; i32::LANES];
+    for turn in turns {
+        add_counts(&mut lanes, turn);
+    }
+    let rest: i32 = rest.iter().map(|&pixel| pixel.into()).sum();
+    let n_less = i32::try_from(TURN * turns.len()).expect("a segment is short");
+    f64::from(lanes.iter().sum::<i32>() + n_less * P::MIDDLE + rest)
+}
+
+#[inline(never)]
+fn add_counts<P: Count>(lanes: &mut [i32; i32::LANES], turn: &[P; TURN]) {
+    i32::add_to(lanes, P::sums_of(turn));
 }
 
 /// Adds up lanes in pairs.

@@ -46,14 +46,10 @@ impl Udf for Extrema {
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
         if out.dtype("min")? == Dtype::F32 && tile.pixels().dtype() != Dtype::F32 {
             let (mut min, mut max) = (out.sig::<f32>("min", tile)?, out.sig::<f32>("max", tile)?);
-            return each_pixel!(tile.pixels(), f32, |pixels| {
-                kernels::minimum_as(&mut min, pixels);
-                kernels::maximum_as(&mut max, pixels);
-            });
+            return each_count!(tile.pixels(), |pixels| kernels::extremes_of_counts(&mut min, &mut max, pixels));
         }
         each_real!(tile.pixels(), |pixels| {
-            kernels::minimum(&mut out.sig("min", tile)?, pixels);
-            kernels::maximum(&mut out.sig("max", tile)?, pixels);
+            kernels::extremes(&mut out.sig("min", tile)?, &mut out.sig("max", tile)?, pixels);
         })
     }
 }

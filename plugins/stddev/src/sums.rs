@@ -89,7 +89,7 @@ impl Sums {
 }
 
 /// Distances are taken from the first frame; where it has no finite number, from zero.
-fn add_distances<T: Real>(is_first: bool, origin: &mut [f64], sum: &mut [f64], squares: &mut [f64], pixels: &[T]) {
+fn add_distances<T: Part>(is_first: bool, origin: &mut [f64], sum: &mut [f64], squares: &mut [f64], pixels: &[T]) {
     if is_first {
         for (origin, pixel) in origin.iter_mut().zip(pixels) {
             let pixel = pixel.to_f64();
