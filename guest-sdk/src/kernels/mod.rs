@@ -24,7 +24,7 @@ pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
 pub use frames::{add_frames, add_frames_as, extremes, extremes_of_counts, maximum, minimum};
 pub use logs::LogSums;
-pub use moments::{add_distances, add_squares, spread, spread_of_counts};
+pub use moments::{add_distances, add_squares, spreads, spreads_of_counts};
 pub use sparse::{SparseRows, add_sparse_dots};
 pub use sum::{largest, smallest, sum, sum_as};
 

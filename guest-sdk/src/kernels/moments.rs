@@ -1,7 +1,7 @@
 //! What the mean of each pixel over the frames and its spread are made of: a sum, and a sum of squares.
 //!
 //! These kernels only add, each pixel for itself and in the order of frames. So tiles may be cut anywhere, and give the same
-//! to the last bit; [`spread`] and [`spread_of_counts`] then make squared distances from the mean of the sums.
+//! to the last bit; [`spreads`] and [`spreads_of_counts`] then make squared distances from the mean of the sums.
 
 use super::{
     passes::{Pass, kept, take_all, unrolled},
@@ -26,32 +26,73 @@ pub fn add_distances<T: Part>(origin: &[f64], sum: &mut [f64], squares: &mut [f6
     take_all(pixels, len, &mut Distances { origin, sum, squares });
 }
 
-/// The sum of the squared distances from their mean, of `n` numbers with this sum, and this sum of squares; or of as many
-/// distances from one origin.
-#[inline]
-pub fn spread(n: u64, sum: f64, squares: f64) -> f64 {
-    let spread = squares - sum * (sum / as_f64(n));
-    // Less than nothing is what rounding makes of nothing.
-    if spread < 0.0 || n == 0 { 0.0 } else { spread }
+/// For each pixel the sum of the squared distances from their mean, of `n` numbers with this sum, and this sum of squares; or of
+/// as many distances from one origin. All slices have one length, or are cut to the shortest.
+pub fn spreads(n: u64, sums: &[f64], squares: &[f64], out: &mut [f64]) {
+    if n == 0 {
+        return out.fill(0.0);
+    }
+    let n = as_f64(n);
+    for_turns(sums, squares, out, |sum, squares| {
+        let spread = squares - sum * (sum / n);
+        // Less than nothing is what rounding makes of nothing.
+        if spread < 0.0 { 0.0 } else { spread }
+    });
 }
 
-/// As [`spread`], of whole numbers whose sums are exact, and then rounded but twice.
-#[inline]
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "rounding is what is meant, and the mean of counts is a small number"
-)]
-pub fn spread_of_counts(n: u64, sum: i64, squares: u64) -> f64 {
-    if n == 0 {
-        return 0.0;
+/// As [`spreads`], of whole numbers whose sums are exact, and then rounded but twice.
+pub fn spreads_of_counts(n: u64, sums: &[i64], squares: &[u64], out: &mut [f64]) {
+    /// Of so many counts sums of squares have no more than 51 bits, and nothing is rounded before the last two steps.
+    const FEW: u64 = 1 << 19;
+    match n {
+        0 => out.fill(0.0),
+        1..=FEW => {
+            let n = as_f64(n);
+            for_turns(sums, squares, out, |sum, squares| {
+                let (sum, squares) = (small_as_f64(sum), small_as_f64(squares.cast_signed()));
+                let origin = (sum / n).round_ties_even();
+                let distance = sum - origin * n;
+                (squares - origin * (sum + distance)) - distance * distance / n
+            });
+        }
+        _ => for_turns(sums, squares, out, |sum, squares| spread_of_counts(n, sum, squares)),
     }
+}
+
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounding is what is meant")]
+fn spread_of_counts(n: u64, sum: i64, squares: u64) -> f64 {
     // Around the whole number next to the mean the sum is at most `n / 2`. So its square over `n`, which is what the mean
     // is away from there, is at most half of the sum of squares: no digits cancel out.
     let origin = (sum as f64 / as_f64(n)).round_ties_even() as i64;
     let distance = sum - origin * n.cast_signed();
     let squares = squares.wrapping_sub_signed(origin.wrapping_mul(sum + distance));
     squares as f64 - (distance * distance) as f64 / as_f64(n)
+}
+
+/// A number of up to 51 bits and a sign. Unlike `as`, it can be done with vectors.
+#[inline]
+fn small_as_f64(number: i64) -> f64 {
+    /// 2^52 + 2^51. Between 2^52 and 2^53 the bits of an `f64` count whole numbers.
+    const MIDDLE: f64 = 6_755_399_441_055_744.0;
+    f64::from_bits(MIDDLE.to_bits().wrapping_add_signed(number)) - MIDDLE
+}
+
+/// Puts what `of` makes of each two numbers into `out`.
+#[inline]
+fn for_turns<A: Copy, B: Copy>(first: &[A], second: &[B], out: &mut [f64], of: impl Fn(A, B) -> f64) {
+    const LEN: usize = 32;
+    let len = first.len().min(second.len()).min(out.len());
+    let (firsts, first_rest) = first[..len].as_chunks::<LEN>();
+    let (seconds, second_rest) = second[..len].as_chunks::<LEN>();
+    let (outs, out_rest) = out[..len].as_chunks_mut::<LEN>();
+    for ((first, second), out) in firsts.iter().zip(seconds).zip(outs) {
+        for i in 0..LEN {
+            out[i] = of(first[i], second[i]);
+        }
+    }
+    for ((first, second), out) in first_rest.iter().zip(second_rest).zip(out_rest) {
+        *out = of(*first, *second);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no scan has 2^53 frames")]
@@ -269,8 +310,9 @@ mod tests {
             rest = others;
         }
         assert!(rest.is_empty());
-        let n = pixels.len() / len;
-        (0..len).map(|i| (sum[i] + n as f64 * origin[i], spread(n as u64, sum[i], squares[i]))).collect()
+        let (n, mut spread) = (pixels.len() / len, vec![-1.0; len]);
+        spreads(n as u64, &sum, &squares, &mut spread);
+        (0..len).map(|i| (sum[i] + n as f64 * origin[i], spread[i])).collect()
     }
 
     #[test]
@@ -301,7 +343,9 @@ mod tests {
         let (mut sum, mut squares) = ([0.0], [0.0]);
         add_distances(&[1.0], &mut sum, &mut squares, &[1.0, f64::INFINITY]);
         assert_eq!(sum[0], f64::INFINITY);
-        assert!(spread(2, sum[0], squares[0]).is_nan());
+        let mut spread = [0.0];
+        spreads(2, &sum, &squares, &mut spread);
+        assert!(spread[0].is_nan());
     }
 
     #[test]
@@ -340,11 +384,38 @@ mod tests {
                 let sum = level * n.cast_signed() + 1;
                 let squares = (n - 1) * (level * level).unsigned_abs() + ((level + 1) * (level + 1)).unsigned_abs();
                 let expected = (n - 1) as f64 / n as f64;
-                let found = spread_of_counts(n, sum, squares);
-                assert!((found - expected).abs() <= 2e-16 * expected, "{found} is not {expected}");
+                for found in all_spreads(n, sum, squares) {
+                    assert!((found - expected).abs() <= 2e-16 * expected, "{found} is not {expected}");
+                }
             }
         }
-        assert_eq!(spread_of_counts(2, 65_535, 65_535 * 65_535), 65_535.0 * 65_535.0 / 2.0);
-        assert_eq!((spread_of_counts(0, 0, 0), spread(0, 0.0, 0.0)), (0.0, 0.0));
+        assert_eq!(all_spreads(2, 65_535, 65_535 * 65_535), [65_535.0 * 65_535.0 / 2.0; 40]);
+        assert_eq!(all_spreads(0, 0, 0), [0.0; 40]);
+        let mut none = [7.0];
+        spreads(0, &[0.0], &[0.0], &mut none);
+        assert_eq!(none, [0.0]);
+    }
+
+    /// The same for so many pixels.
+    fn all_spreads(n: u64, sum: i64, squares: u64) -> [f64; 40] {
+        let mut out = [-1.0; 40];
+        spreads_of_counts(n, &[sum; 40], &[squares; 40], &mut out);
+        out
+    }
+
+    #[test]
+    fn few_counts_have_the_spread_that_whole_numbers_give() {
+        for n in [1_u64, 2, 3, 1000, (1 << 19) - 1, 1 << 19] {
+            for pair in [[0_i64, 65_535], [65_535, 65_535], [-32_768, 32_767], [-32_768, -32_768], [7, 8]] {
+                for n_first in [0, 1, n / 3, n] {
+                    let numbers = [n_first.cast_signed(), (n - n_first).cast_signed()];
+                    let sum: i64 = (0..2).map(|i| numbers[i] * pair[i]).sum();
+                    let squares: i64 = (0..2).map(|i| numbers[i] * pair[i] * pair[i]).sum();
+                    let expected = spread_of_counts(n, sum, squares.unsigned_abs());
+                    let found = all_spreads(n, sum, squares.unsigned_abs());
+                    assert_eq!(found.map(f64::to_bits), [expected.to_bits(); 40], "{n_first} of {n}, {pair:?}");
+                }
+            }
+        }
     }
 }

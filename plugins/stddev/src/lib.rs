@@ -133,6 +133,33 @@ impl StdDev {
     }
 }
 
+/// Pixels in a turn of a loop.
+const TURN: usize = 16;
+
+/// Adds moments to those of some pixels; `n0` frames made these, `n1` are added.
+#[inline]
+fn merge_turn<S: Float, V: Part, const LEN: usize>(
+    [n0, n1]: [f64; 2],
+    sum: &mut [S; LEN],
+    varsum: &mut [V; LEN],
+    added_sum: &[S; LEN],
+    added_varsum: &[V; LEN],
+) {
+    let n_parts = size_of::<S>() / size_of::<S::Part>();
+    let (sum, added_sum) = (S::parts_mut(sum), S::parts(added_sum));
+    for i in 0..LEN {
+        let mut distance_square = 0.0;
+        for part in n_parts * i..n_parts * (i + 1) {
+            let (before, added) = (sum[part].to_f64(), added_sum[part].to_f64());
+            let distance = added * (1.0 / n1) - before * (1.0 / n0);
+            distance_square += distance * distance;
+            sum[part] = S::Part::from_f64(before + added);
+        }
+        let squares = varsum[i].to_f64() + added_varsum[i].to_f64();
+        varsum[i] = V::from_f64(squares + distance_square * (n0 * n1 / (n0 + n1)));
+    }
+}
+
 /// Adds the moments in `src` to those in `dest`.
 fn merge_moments<S: Float, V: Part>(dest: &Buffers, src: &Buffers) -> Result<()> {
     let mut n_frames = dest.write::<i64>("num_frames")?;
@@ -143,30 +170,23 @@ fn merge_moments<S: Float, V: Part>(dest: &Buffers, src: &Buffers) -> Result<()>
         sum.copy_from_slice(&added_sum);
         varsum.copy_from_slice(&added_varsum);
     } else if n_added > 0 {
-        let (n0, n1) = (n_frames[0] as f64, n_added as f64);
-        let merge = |sum: &mut S, varsum: &mut V, added_sum: S, added_varsum: V| {
-            let (before, added) = (sum.to_complex(), added_sum.to_complex());
-            let distance = added * (1.0 / n1) - before * (1.0 / n0);
-            *varsum =
-                V::from_f64(varsum.to_f64() + added_varsum.to_f64() + distance.norm_sqr() * (n0 * n1 / (n0 + n1)));
-            *sum = S::from_complex(before + added);
-        };
+        let weights = [n_frames[0] as f64, n_added as f64];
         // Much work a turn, which keeps the loop fast: see the SDK's kernels.
-        let (sums, sums_rest) = sum.as_chunks_mut::<16>();
-        let (varsums, varsums_rest) = varsum.as_chunks_mut::<16>();
-        let (added_sums, added_sums_rest) = added_sum.as_chunks::<16>();
-        let (added_varsums, added_varsums_rest) = added_varsum.as_chunks::<16>();
+        let (sums, sums_rest) = sum.as_chunks_mut::<TURN>();
+        let (varsums, varsums_rest) = varsum.as_chunks_mut::<TURN>();
+        let (added_sums, added_sums_rest) = added_sum.as_chunks::<TURN>();
+        let (added_varsums, added_varsums_rest) = added_varsum.as_chunks::<TURN>();
         for ((sum, varsum), (added_sum, added_varsum)) in
             sums.iter_mut().zip(varsums).zip(added_sums.iter().zip(added_varsums))
         {
-            for i in 0..16 {
-                merge(&mut sum[i], &mut varsum[i], added_sum[i], added_varsum[i]);
-            }
+            merge_turn(weights, sum, varsum, added_sum, added_varsum);
         }
         for ((sum, varsum), (added_sum, added_varsum)) in
             sums_rest.iter_mut().zip(varsums_rest).zip(added_sums_rest.iter().zip(added_varsums_rest))
         {
-            merge(sum, varsum, *added_sum, *added_varsum);
+            use std::array;
+            let (sum, varsum) = (array::from_mut(sum), array::from_mut(varsum));
+            merge_turn(weights, sum, varsum, array::from_ref(added_sum), array::from_ref(added_varsum));
         }
     }
     n_frames[0] += n_added;

@@ -74,13 +74,13 @@ impl Sums {
     pub(crate) fn moments(&self, block: Range<usize>, n_frames: u64) -> (Vec<f64>, Vec<f64>) {
         match self {
             Self::Counts { sum, squares } => {
-                let spread = |(&sum, &squares)| kernels::spread_of_counts(n_frames, sum, squares);
-                let spreads = sum[block.clone()].iter().zip(&squares[block.clone()]).map(spread).collect();
+                let mut spreads = vec![0.0; block.len()];
+                kernels::spreads_of_counts(n_frames, &sum[block.clone()], &squares[block.clone()], &mut spreads);
                 (sum[block].iter().map(|&sum| sum as f64).collect(), spreads)
             }
             Self::Distances { origin, sum, squares } => {
-                let spread = |(&sum, &squares)| kernels::spread(n_frames, sum, squares);
-                let spreads = sum[block.clone()].iter().zip(&squares[block.clone()]).map(spread).collect();
+                let mut spreads = vec![0.0; block.len()];
+                kernels::spreads(n_frames, &sum[block.clone()], &squares[block.clone()], &mut spreads);
                 let origins = origin[block.clone()].iter().map(|origin| origin * n_frames as f64);
                 (sum[block].iter().zip(origins).map(|(sum, origin)| sum + origin).collect(), spreads)
             }

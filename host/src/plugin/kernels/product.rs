@@ -54,11 +54,12 @@ impl<'a> Ahead<'a> {
     fn fetch(&mut self) {
         for _ in 0..self.n_lines {
             let [bytes, rest @ ..] = self.bytes else { return };
-            match bytes.get(self.n_fetched * LINE) {
-                Some(byte) => fetch(byte),
-                None => (self.bytes, self.n_fetched) = (rest, 0),
+            if let Some(byte) = bytes.get(self.n_fetched * LINE) {
+                fetch(byte);
+                self.n_fetched += 1;
+            } else {
+                (self.bytes, self.n_fetched) = (rest, 0);
             }
-            self.n_fetched += 1;
         }
     }
 }
@@ -243,7 +244,7 @@ fn multiply_block<T: Number, V: Vector<T>, const F: usize, const N: usize>(
         }
         add(&mut sums, &pixels, &numbers);
     }
-    let whole = n_lines * size_of::<T::Line>() / size_of::<T>();
+    let whole = size_of_val(whole_frames[0]) / size_of::<T>();
     if frames[0].len() > whole {
         let (mut pixels, mut numbers) = ([zero; F], [zero; N]);
         for f in 0..F {
@@ -322,13 +323,13 @@ mod x86 {
         if has_fma && std::is_x86_feature_detected!("avx512f") {
             // SAFETY: it has AVX-512 and FMA.
             return Some(|frames, rows, products, ahead| unsafe {
-                with_avx512::<T, Whole>(frames, rows, products, ahead)
+                with_avx512::<T, Whole>(frames, rows, products, ahead);
             });
         }
         if has_fma && std::is_x86_feature_detected!("avx2") {
             // SAFETY: it has AVX2 and FMA.
             return Some(|frames, rows, products, ahead| unsafe {
-                with_avx2::<T, Halves>(frames, rows, products, ahead)
+                with_avx2::<T, Halves>(frames, rows, products, ahead);
             });
         }
         None
@@ -356,7 +357,6 @@ mod x86 {
 
     macro_rules! whole {
         ($number:ty, $register:ty, $fmadd:ident) => {
-            #[expect(clippy::inline_always, reason = "as above")]
             impl Vector<$number> for $register {
                 #[inline(always)]
                 fn load(line: &<$number as Number>::Line) -> Self {
@@ -381,7 +381,6 @@ mod x86 {
 
     macro_rules! halves {
         ($number:ty, $register:ty, $fmadd:ident) => {
-            #[expect(clippy::inline_always, reason = "as above")]
             impl Vector<$number> for [$register; 2] {
                 #[inline(always)]
                 fn load(line: &<$number as Number>::Line) -> Self {
