@@ -294,6 +294,46 @@ mod tests {
     }
 
     #[test]
+    fn extremes_of_floats_are_those_of_either_kernel() {
+        fn check<T: Real>(not_finite: [T; 3]) {
+            let len = 197;
+            for n_frames in [1, 2, 3, 4, 7, 8, 13] {
+                let clean: Vec<T> = numbers(n_frames * len, 100.0);
+                for at in [0, 1, 63, 64, 130, 191, 192, 196].map(|pixel| (n_frames - 1) / 2 * len + pixel) {
+                    for odd in not_finite {
+                        let mut pixels = clean.clone();
+                        pixels[at] = odd;
+                        let start = [T::from_f64(1.0), T::from_f64(-1.0)].map(|start| vec![start; len]);
+                        let ([mut min, mut max], [mut low, mut high]) = (start.clone(), start);
+                        extremes(&mut min, &mut max, &pixels);
+                        minimum(&mut low, &pixels);
+                        maximum(&mut high, &pixels);
+                        for (found, expected) in [(min, low), (max, high)] {
+                            let is_same = |(a, b): (&T, &T)| a == b || a.to_f64().is_nan() && b.to_f64().is_nan();
+                            assert!(found.iter().zip(&expected).all(is_same), "{odd:?} at {at}, {n_frames} frames");
+                            assert_eq!(found.iter().any(|one| one.to_f64().is_nan()), odd.to_f64().is_nan());
+                        }
+                    }
+                }
+            }
+        }
+        check([f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        check([f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+    }
+
+    #[test]
+    fn extremes_of_counts_are_the_same_in_f64() {
+        let pixels: Vec<u16> = numbers(11 * 100, 65_535.0);
+        let (mut min, mut max) = ([f64::INFINITY; 100], [f64::NEG_INFINITY; 100]);
+        extremes_of_counts(&mut min, &mut max, &pixels);
+        for i in 0..100 {
+            let column = || pixels.chunks_exact(100).map(|frame| f64::from(frame[i]));
+            assert_eq!(min[i].to_bits(), column().fold(f64::INFINITY, f64::min).to_bits());
+            assert_eq!(max[i].to_bits(), column().fold(f64::NEG_INFINITY, f64::max).to_bits());
+        }
+    }
+
+    #[test]
     fn extremes_are_found_in_every_place() {
         let pixels: Vec<i16> = numbers(7 * 70, 30_000.0);
         let (mut low, mut high) = (vec![i16::MAX; 70], vec![i16::MIN; 70]);

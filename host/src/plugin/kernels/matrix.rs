@@ -462,7 +462,10 @@ mod tests {
             // The first row has no zero there.
             let (is_broken, is_seen) = (i / n_rows == 2, i % n_rows == 0);
             assert_eq!(multiplied[i].is_nan(), is_broken, "{i}");
-            assert!(if is_broken && is_seen { left_out[i].is_nan() } else { left_out[i].to_bits() == expected.to_bits() }, "{i}");
+            assert!(
+                if is_broken && is_seen { left_out[i].is_nan() } else { left_out[i].to_bits() == expected.to_bits() },
+                "{i}"
+            );
         }
     }
 
