@@ -1,6 +1,6 @@
 //! How fast, and how small, this has to be: the targets beside the numbers.
 
-/// lthost over native, for every plugin that has the same kernel on both sides.
+/// lthost over native, for every plugin.
 pub(crate) const NATIVE: f64 = 0.9;
 
 /// lthost over plain reading, for what does next to nothing with a pixel.
@@ -14,12 +14,6 @@ pub(crate) const PROCESS_SECONDS: f64 = 0.06;
 
 /// Bytes of memory besides results, and tile and plugin of each worker, whatever the size of the data.
 pub(crate) const MEMORY: u64 = 64 << 20;
-
-/// lthost over native. Where the host computes for the sandbox, native code has a plain loop in its place: no ratio tells
-/// what the sandbox costs.
-pub(crate) fn of_native(job: &str) -> Option<f64> {
-    (!matches!(job, "masks16" | "masks100")).then_some(NATIVE)
-}
 
 /// lthost over plain reading.
 pub(crate) fn of_limit(job: &str) -> Option<f64> {

@@ -109,8 +109,8 @@ impl Report {
              merging and results are.\n\
              - **native**: the same source as native code in the same process, for the processor stated above, over the same \
              partitions and tiles. It gets a copy of each, where lthost has pages of the file in the sandbox. What partitions \
-             emit is dropped, not merged. UDFs of one pass share a tile. For `masks16` and `masks100` the host multiplies, \
-             outside of the sandbox; natively a plain loop stands for it, so that their ratios say nothing of the sandbox.\n\
+             emit is dropped, not merged. UDFs of one pass share a tile. For `com` and `masksN` the host multiplies, outside \
+             of the sandbox; natively the SDK's loop stands for it, the one that a plugin has for products of its own.\n\
              - **limit**: every byte of the map read once and added up.\n\
              - **at least**: the target for the ratio to its left.\n\
              - **CPU time**: that of all threads and rounds together, lthost over native: less is better. It depends \

@@ -64,7 +64,7 @@ pub(crate) fn speeds(plan: &Plan, plugins: &mut Plugins, sets: &[&Data]) -> anyh
                 table::speed(n_bytes, &native),
                 table::speed(n_bytes, &limit),
                 table::ratio(to_native),
-                table::reached(to_native, goals::of_native(job.name)),
+                table::reached(to_native, Some(goals::NATIVE)),
                 table::ratio(to_limit),
                 table::reached(to_limit, goals::of_limit(job.name)),
                 table::factor(lthost.cpu_against(&native)),

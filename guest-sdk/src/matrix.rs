@@ -1,6 +1,6 @@
 //! A matrix that the host keeps and multiplies tiles with.
 
-use crate::{Array, Error, Numbers, Part, Preferences, Result, Tile};
+use crate::{Array, Error, Numbers, Part, Preferences, Real, Result, Tile};
 
 /// A matrix that the host keeps: a row for each mask, with a number for each pixel of a frame. Products with it are computed
 /// outside of the sandbox, straight from the files, with all that the processor can do: that is several times as fast as
@@ -55,32 +55,53 @@ impl Matrix {
         self.n_rows
     }
 
-    /// Within [`Udf::process`](crate::Udf::process): the products of each frame of the tile with each row, shape
-    /// `(n_frames, n_rows)`. A product is the sum over the pixels of the tile's block of pixel times number; some thousand of
+    /// Within [`Udf::process`](crate::Udf::process): adds to `acc`, of shape `(n_frames, n_rows)`, the products of each frame of
+    /// the tile with each row. A product is the sum over the pixels of the tile's block of pixel times number; some thousand of
     /// them are added up in the matrix's dtype, these sums in `f64`. The same bits on any machine.
     ///
     /// # Errors
     ///
-    /// For complex pixels.
-    pub fn tile_products(&self, tile: &Tile) -> Result<Vec<f64>> {
-        self.kept.tile_products(tile)
+    /// For complex pixels, and where `acc` is of another size.
+    pub fn add_products<T: Real>(&self, acc: &mut [T], tile: &Tile) -> Result<()> {
+        self.add(acc, tile, self.kept.products(tile, Zeros::Multiplied)?)
     }
 
-    /// As [`Matrix::tile_products`], but pixels where a row is zero do not count, as if they were zero themselves: what is
+    /// As [`Matrix::add_products`], but pixels where a row is zero do not count, as if they were zero themselves: what is
     /// infinite or not a number there does not spoil the product.
     ///
     /// # Errors
     ///
-    /// For complex pixels.
-    pub fn masked_tile_products(&self, tile: &Tile) -> Result<Vec<f64>> {
-        self.kept.masked_tile_products(tile)
+    /// As [`Matrix::add_products`].
+    pub fn add_masked_products<T: Real>(&self, acc: &mut [T], tile: &Tile) -> Result<()> {
+        self.add(acc, tile, self.kept.products(tile, Zeros::LeftOut)?)
     }
+
+    fn add<T: Real>(&self, acc: &mut [T], tile: &Tile, products: Vec<f64>) -> Result<()> {
+        if acc.len() != products.len() {
+            let (n_frames, n_rows, len) = (tile.n_frames(), self.n_rows, acc.len());
+            return Err(Error::new(format!("{n_frames} x {n_rows} products can't be added to {len} numbers")));
+        }
+        for (sum, product) in acc.iter_mut().zip(products) {
+            *sum = sum.plus(T::from_f64(product));
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of pixels where a row is zero.
+#[derive(Clone, Copy)]
+enum Zeros {
+    /// They are multiplied with zero.
+    Multiplied,
+    /// They do not count.
+    LeftOut,
 }
 
 #[cfg(target_arch = "wasm32")]
 mod imp {
     //! The import.
 
+    use super::Zeros;
     use crate::{Part, Result, Tile, bindings::lthost::udf::kernels, cast};
 
     /// Bytes that are appended in one call.
@@ -96,50 +117,70 @@ mod imp {
             Self(matrix)
         }
 
-        pub(super) fn tile_products(&self, _: &Tile) -> Result<Vec<f64>> {
-            Ok(self.0.tile_products())
-        }
-
-        pub(super) fn masked_tile_products(&self, _: &Tile) -> Result<Vec<f64>> {
-            Ok(self.0.masked_tile_products())
+        #[expect(clippy::unnecessary_wraps, reason = "the stand-in sees what the host would refuse")]
+        pub(super) fn products(&self, _: &Tile, zeros: Zeros) -> Result<Vec<f64>> {
+            Ok(match zeros {
+                Zeros::Multiplied => self.0.tile_products(),
+                Zeros::LeftOut => self.0.masked_tile_products(),
+            })
         }
     }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 mod imp {
-    //! A stand-in.
+    //! A stand-in: the SDK's own loops.
 
-    use crate::{Part, Real, Result, Tile, each_real};
+    use super::Zeros;
+    use crate::{Numbers, Part, Pixel, Real, Result, Tile, bindings::Values, each_real, kernels};
 
     #[derive(Debug)]
     pub(super) struct Kept {
         n_columns: usize,
-        numbers: Vec<f64>,
+        numbers: Values,
     }
 
     impl Kept {
         pub(super) fn new<T: Part>(n_columns: usize, numbers: &[T]) -> Self {
-            Self { n_columns, numbers: numbers.iter().map(|number| number.to_f64()).collect() }
+            Self { n_columns, numbers: T::values(numbers) }
         }
 
-        pub(super) fn tile_products(&self, tile: &Tile) -> Result<Vec<f64>> {
-            self.products(tile, |pixel, number| pixel * number)
+        pub(super) fn products(&self, tile: &Tile, zeros: Zeros) -> Result<Vec<f64>> {
+            match Numbers::of(&self.numbers) {
+                Numbers::F32(numbers) => self.of_counts(numbers, tile, zeros),
+                Numbers::F64(numbers) => self.of_counts(numbers, tile, zeros),
+                _ => unreachable!("a `Part` is one of these"),
+            }
         }
 
-        pub(super) fn masked_tile_products(&self, tile: &Tile) -> Result<Vec<f64>> {
-            self.products(tile, |pixel, number| if number == 0.0 { 0.0 } else { pixel * number })
+        /// Counts are taken as they are, all others as `T`.
+        fn of_counts<T: Part>(&self, numbers: &[T], tile: &Tile, zeros: Zeros) -> Result<Vec<f64>>
+        where
+            u8: Pixel<T>,
+            i8: Pixel<T>,
+            u16: Pixel<T>,
+            i16: Pixel<T>,
+        {
+            match tile.pixels() {
+                Numbers::U8(pixels) => Ok(self.of(numbers, pixels, tile, zeros)),
+                Numbers::I8(pixels) => Ok(self.of(numbers, pixels, tile, zeros)),
+                Numbers::U16(pixels) => Ok(self.of(numbers, pixels, tile, zeros)),
+                Numbers::I16(pixels) => Ok(self.of(numbers, pixels, tile, zeros)),
+                pixels => each_real!(pixels, |pixels| {
+                    let pixels: Vec<T> = pixels.iter().map(|pixel| T::from_f64(pixel.to_f64())).collect();
+                    self.of(numbers, &pixels, tile, zeros)
+                }),
+            }
         }
 
-        fn products(&self, tile: &Tile, product: impl Fn(f64, f64) -> f64 + Copy) -> Result<Vec<f64>> {
-            each_real!(tile.pixels(), |pixels| {
-                let rows = || self.numbers.chunks_exact(self.n_columns).map(|row| &row[tile.sig_start()..]);
-                let products = tile.rows(pixels).flat_map(|frame| {
-                    let product = move |(pixel, &number): (&_, &f64)| product(Real::to_f64(*pixel), number);
-                    rows().map(move |row| frame.iter().zip(row).map(product).sum())
-                });
-                products.collect()
-            })
+        fn of<T: Part, P: Pixel<T>>(&self, numbers: &[T], pixels: &[P], tile: &Tile, zeros: Zeros) -> Vec<f64> {
+            let mut products = vec![T::ZERO; tile.n_frames() * (numbers.len() / self.n_columns)];
+            let stack = kernels::Stack { masks: numbers, mask_len: self.n_columns, start: tile.sig_start() };
+            match zeros {
+                Zeros::Multiplied => kernels::add_dots(&mut products, pixels, tile.block_len(), stack),
+                Zeros::LeftOut => kernels::add_masked_dots(&mut products, pixels, tile.block_len(), stack),
+            }
+            products.into_iter().map(Real::to_f64).collect()
         }
     }
 }

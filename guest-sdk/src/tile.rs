@@ -63,11 +63,6 @@ impl Tile {
         }
     }
 
-    /// Whether the pixels stay in the host, as [`Preferences::in_host`](crate::Preferences::in_host) asks for.
-    pub fn is_in_host(&self) -> bool {
-        matches!(self.pixels, Content::InHost)
-    }
-
     /// The pixels, if the window has them where the host says.
     fn in_window<'a>(&self, memory: &'a [u8], start: usize, dtype: Dtype) -> Option<Numbers<'a>> {
         let n_bytes = self.n_pixels()?.checked_mul(dtype.size())?;

@@ -102,3 +102,27 @@ fn a_pixel_that_is_no_number_counts_only_where_a_mask_sees_it() {
     let n_nan = host.as_chunks().0.iter().filter(|bytes| is_nan(bytes)).count();
     assert!((1..host.len() / 4).contains(&n_nan), "{n_nan}");
 }
+
+#[test]
+fn who_has_tiles_does_not_get_larger_ones_for_the_sake_of_masks() {
+    let folder = Folder::new();
+    let sig = [128_u64, 128];
+    let counts = (0..64 * sig[0] * sig[1]).flat_map(|i| u16::from(small(i * 31, 251)).to_le_bytes()).collect();
+    folder.array("data.npy", Dtype::U16, &[8, 8, sig[0], sig[1]], counts);
+    // So large that `masks` alone would have all frames at once.
+    let weights = (0..6 * sig[0] * sig[1]).flat_map(|i| f32::from(small(i * 31, 17)).to_le_bytes()).collect();
+    folder.array("masks.npy", Dtype::F32, &[6, sig[0], sig[1]], weights);
+    let n_tiles = |label: &str, plugins: &[&str]| {
+        let args = ["run", "--dataset", "data.npy", "--partitions", "1", "--profile", "-o", "out"];
+        let ended = folder.lthost(&[&args[..], plugins].concat());
+        let call = format!("{label}: process");
+        let line = ended.stderr.lines().chain(ended.stdout.lines()).find_map(|line| line.trim().strip_prefix(&call));
+        let n_calls = line.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
+        n_calls.unwrap_or_else(|| panic!("no calls of {label}: {} {}", ended.stdout, ended.stderr))
+    };
+    let (sum, masks) = (["--plugin", "sum"], ["--plugin", "masks", "-p", "factors=@masks.npy"]);
+    assert_eq!(n_tiles("masks", &masks), 1);
+    let n_alone = n_tiles("sum", &sum);
+    assert!(n_alone > 1, "{n_alone}");
+    assert_eq!(n_tiles("sum", &[&sum[..], &masks].concat()), n_alone);
+}

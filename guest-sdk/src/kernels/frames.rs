@@ -2,7 +2,7 @@
 
 use super::{
     CHUNK,
-    passes::{Pass, kept, take_all, unrolled},
+    passes::{BLOCK, Pass, kept, take_all, unrolled},
     vector::{Lane, Ordered},
 };
 use crate::{Count, Element, Part, Pixel, Real};
@@ -197,12 +197,16 @@ fn select_counts<A: Part, P: Count, const N: usize, const LEN: usize>(
 /// Folds frames of its own type into what it has, four at a time.
 #[inline]
 fn fold_own<T: Element>(acc: &mut [T], pixels: &[T], fold: impl Fn(T, T) -> T + Copy) {
-    let len = acc.len().max(1);
-    for frames in pixels.chunks(4 * len) {
-        if frames.len() == 4 * len {
-            fold_four(acc, std::array::from_fn(|n| &frames[n * len..][..len]), fold);
-        } else {
-            frames.chunks_exact(len).for_each(|frame| fold_one(acc, frame, fold));
+    let len = acc.len();
+    for start in (0..len).step_by(BLOCK) {
+        let block = start..len.min(start + BLOCK);
+        let acc = &mut acc[block.clone()];
+        for frames in pixels.chunks(4 * len) {
+            if frames.len() == 4 * len {
+                fold_four(acc, std::array::from_fn(|n| &frames[n * len..][block.clone()]), fold);
+            } else {
+                frames.chunks_exact(len).for_each(|frame| fold_one(acc, &frame[block.clone()], fold));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     CHUNK,
     passes::{Pass, kept, take_all},
-    sum::extremes,
+    sum::smallest_and_largest,
 };
 use crate::{DtypeKind, Element, Part, Pixel, Real};
 
@@ -46,7 +46,7 @@ impl<T: Part> LogSums<T> {
             let mut least = [T::ZERO; FRAMES];
             let mut first = 0;
             for (at, frame) in frames.chunks_exact(len).enumerate() {
-                let Some([smallest, largest]) = extremes(frame) else { return };
+                let Some([smallest, largest]) = smallest_and_largest(frame) else { return };
                 least[at] = smallest.value();
                 let most = largest.to_f64() - smallest.to_f64() + 1.0;
                 // Where a number is infinite, or none, there is no room either.

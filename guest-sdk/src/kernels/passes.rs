@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Pixels whose numbers, two of 64 bits for each, stay in the second cache while all frames of a tile go by.
-const BLOCK: usize = 1 << 14;
+pub(super) const BLOCK: usize = 1 << 14;
 
 /// Pixels in a turn.
 const TURN: usize = 64;

@@ -125,7 +125,7 @@ fn select<T: Real>(numbers: &[T], of_two: impl Fn(T, T) -> T + Copy) -> Option<T
 ///
 /// What a loop carries from turn to turn goes through memory. So little is carried, and a turn has much to do.
 #[inline(always)]
-pub(super) fn extremes<T: Real>(numbers: &[T]) -> Option<[T; 2]> {
+pub(super) fn smallest_and_largest<T: Real>(numbers: &[T]) -> Option<[T; 2]> {
     const LANES: usize = 16;
     let first = *numbers.first()?;
     let (chunks, rest) = numbers.as_chunks::<{ 8 * LANES }>();

@@ -113,7 +113,8 @@ mod system {
         }
     }
 
-    /// Only pages that nobody has mapped are given back, and only those that lie within the bytes.
+    /// Only pages that nobody has mapped are given back, and only those that lie within what is asked for. So that is more: a
+    /// large page may begin before the bytes, among those that the partition before has given back.
     pub(in crate::dataset) fn give_back(file: &File, bytes: Range<usize>) {
         let start = bytes.start.saturating_sub(LARGE_PAGE);
         if let Some(len) = NonZero::new((bytes.end - start) as u64) {

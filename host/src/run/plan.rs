@@ -186,12 +186,14 @@ pub(super) fn within_roi(
 fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
     let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
     let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
-    let is_free = |udf: &Prepared| udf.preferences.form == TileForm::InHost || is_stored(dataset, config, udf);
+    let is_in_host = |udf: &Prepared| udf.preferences.form == TileForm::InHost;
+    let is_free = |udf: &Prepared| is_in_host(udf) || is_stored(dataset, config, udf);
+    let is_alone = tiled().all(is_in_host);
     let wish = |udf: &Prepared| match udf.preferences.total_size {
-        // A hint: it must not make a tile that does not fit.
-        Some(hint) => Some(hint.min(limit)),
-        None if is_free(udf) => config.tile_bytes,
-        None => Some(config.tile_bytes.unwrap_or(Tiling::BYTES)),
+        // A hint: it must not make a tile that does not fit, nor one that is large for all others, who take it out of a cache.
+        Some(hint) if is_alone || !is_in_host(udf) => Some(hint.min(limit)),
+        _ if is_free(udf) => config.tile_bytes,
+        _ => Some(config.tile_bytes.unwrap_or(Tiling::BYTES)),
     };
     let demand = TileDemand {
         pixel_bytes: tiled().map(pixel_bytes).max().unwrap_or(1),

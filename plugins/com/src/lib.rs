@@ -119,13 +119,11 @@ impl Udf for Com {
         let Some(matrix) = &self.matrix else {
             return each_float!(tile.pixels(), |pixels| self.add(tile, pixels, out)?);
         };
-        let products = matrix.tile_products(tile)?;
         if self.masks.dtype() == Dtype::F32 {
-            add_products(&mut out.nav::<f32>("raw_mask_result", tile)?, &products);
+            matrix.add_products(&mut out.nav::<f32>("raw_mask_result", tile)?, tile)
         } else {
-            add_products(&mut out.nav::<f64>("raw_mask_result", tile)?, &products);
+            matrix.add_products(&mut out.nav::<f64>("raw_mask_result", tile)?, tile)
         }
-        Ok(())
     }
 
     fn results(&self, merged: &Buffers, valid: &[bool], out: &mut Output) -> Result<()> {
@@ -254,13 +252,6 @@ fn as_stored<T: Number>(number: T, dtype: Dtype) -> T {
         return number;
     }
     T::from_complex(Complex::<f32>::from_complex(number.to_complex()).to_complex())
-}
-
-/// Adds products that the host has computed.
-fn add_products<T: Element>(sums: &mut [T], products: &[f64]) {
-    for (sum, product) in sums.iter_mut().zip(products) {
-        *sum = sum.plus(T::from_f64(*product));
-    }
 }
 
 /// The two extents of a plane, if it is one.

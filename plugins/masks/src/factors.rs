@@ -50,9 +50,12 @@ impl Factors {
         }
     }
 
-    /// Whether the host can multiply with them, which takes real numbers alone.
-    pub(crate) fn are_for_host(&self) -> bool {
-        matches!(self, Self::Dense(_)) && matches!(self.dtype(), Dtype::F32 | Dtype::F64)
+    /// The masks, if the host can multiply with them, which takes dense ones of real numbers alone.
+    pub(crate) fn for_host(&self) -> Option<&Array> {
+        match self {
+            Self::Dense(masks) if matches!(masks.dtype(), Dtype::F32 | Dtype::F64) => Some(masks),
+            _ => None,
+        }
     }
 
     pub(crate) fn n_masks(&self) -> usize {

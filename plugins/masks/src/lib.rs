@@ -98,16 +98,14 @@ impl Udf for Masks {
         let factors = Factors::new(masks, params.value("use_sparse")?)?;
         let shifts = Shifts::new("shifts", params, meta)?;
         let own = Preferences::exactly(factors.dtype());
-        let is_in_host = shifts.is_none() && !meta.dataset_dtype.is_complex() && factors.are_for_host();
-        let preferences = match &factors {
-            Factors::Dense(masks) if is_in_host => Matrix::preferences(masks),
-            _ if shifts.is_none() => own,
-            _ => own.by_frame(),
+        let is_for_host = shifts.is_none() && !meta.dataset_dtype.is_complex();
+        let for_host = factors.for_host().filter(|_| is_for_host);
+        let preferences = match for_host {
+            Some(masks) => Matrix::preferences(masks),
+            None if shifts.is_none() => own,
+            None => own.by_frame(),
         };
-        let matrix = match &factors {
-            Factors::Dense(masks) if is_in_host && meta.role == Role::Worker => Some(Matrix::of(masks)?),
-            _ => None,
-        };
+        let matrix = for_host.filter(|_| meta.role == Role::Worker).map(Matrix::of).transpose()?;
         Ok(Self { extra, dtype, factors, matrix, shifts, sig_shape: meta.sig_shape.clone(), preferences })
     }
 
@@ -122,28 +120,17 @@ impl Udf for Masks {
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
         if let Some(matrix) = &self.matrix {
-            return self.add_products(&matrix.masked_tile_products(tile)?, tile, out);
+            return if self.factors.dtype() == Dtype::F32 {
+                matrix.add_masked_products(&mut out.nav_parts::<f32>("intensity", tile)?, tile)
+            } else {
+                matrix.add_masked_products(&mut out.nav_parts::<f64>("intensity", tile)?, tile)
+            };
         }
         each_dtype!(tile.pixels(), |pixels| self.add(tile, pixels, out))
     }
 }
 
 impl Masks {
-    /// Adds what the host has computed.
-    fn add_products(&self, products: &[f64], tile: &Tile, out: &mut Partial) -> Result<()> {
-        fn add<T: Element>(intensity: &mut [T], products: &[f64]) {
-            for (sum, product) in intensity.iter_mut().zip(products) {
-                *sum = sum.plus(T::from_f64(*product));
-            }
-        }
-        if self.factors.dtype() == Dtype::F32 {
-            add(&mut out.nav_parts::<f32>("intensity", tile)?, products);
-        } else {
-            add(&mut out.nav_parts::<f64>("intensity", tile)?, products);
-        }
-        Ok(())
-    }
-
     fn add<T: Element>(&self, tile: &Tile, pixels: &[T], out: &mut Partial) -> Result<()> {
         let mut intensity = out.nav_parts("intensity", tile)?;
         if self.shifts.is_none() {

@@ -101,47 +101,34 @@ impl<'a, T> Rows<'a, T> {
     }
 }
 
-impl Number for f32 {
-    const DTYPE: Dtype = Dtype::F32;
-    type Line = [Self; 16];
+macro_rules! number {
+    ($number:ident $dtype:ident $len:literal $whole:ident $half:ident) => {
+        impl Number for $number {
+            const DTYPE: Dtype = Dtype::$dtype;
+            type Line = [Self; $len];
 
-    fn times_plus(self, factor: Self, summand: Self) -> Self {
-        self.mul_add(factor, summand)
-    }
+            fn times_plus(self, factor: Self, summand: Self) -> Self {
+                self.mul_add(factor, summand)
+            }
 
-    fn plus(self, summand: Self) -> Self {
-        self + summand
-    }
+            fn plus(self, summand: Self) -> Self {
+                self + summand
+            }
 
-    fn multiply() -> Multiply<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(multiply) = x86::multiply::<Self, std::arch::x86_64::__m512, [std::arch::x86_64::__m256; 2]>() {
-            return multiply;
+            fn multiply() -> Multiply<Self> {
+                #[cfg(target_arch = "x86_64")]
+                if let Some(multiply) =
+                    x86::multiply::<Self, std::arch::x86_64::$whole, [std::arch::x86_64::$half; 2]>()
+                {
+                    return multiply;
+                }
+                multiply::<Self, Plain<Self>, 1, 1>
+            }
         }
-        multiply::<Self, Plain<Self>, 1, 1>
-    }
+    };
 }
-
-impl Number for f64 {
-    const DTYPE: Dtype = Dtype::F64;
-    type Line = [Self; 8];
-
-    fn times_plus(self, factor: Self, summand: Self) -> Self {
-        self.mul_add(factor, summand)
-    }
-
-    fn plus(self, summand: Self) -> Self {
-        self + summand
-    }
-
-    fn multiply() -> Multiply<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(multiply) = x86::multiply::<Self, std::arch::x86_64::__m512d, [std::arch::x86_64::__m256d; 2]>() {
-            return multiply;
-        }
-        multiply::<Self, Plain<Self>, 1, 1>
-    }
-}
+number!(f32 F32 16 __m512 __m256);
+number!(f64 F64 8 __m512d __m256d);
 
 /// A line in the registers of a processor.
 trait Vector<T: Number>: Copy {
