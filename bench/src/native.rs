@@ -161,7 +161,7 @@ impl Run<'_> {
             whole_frames: workers().any(|worker| worker.granularity() == Granularity::Frame),
             max_depth: workers().filter_map(|worker| worker.depth()).min(),
             tile_bytes,
-            as_stored: groups.iter().all(|group| group.dtype == self.dataset.dtype()),
+            in_host: false,
             split_rows: 0,
         };
         Ok(Tiling::choose(self.dataset.sig(), &demand))

@@ -108,7 +108,7 @@ impl Report {
              - **lthost**: the library with the plugin in its sandbox. Compiling is not in it; making instances, \
              merging and results are.\n\
              - **native**: the same source as native code in the same process, for the processor stated above, over the same \
-             partitions and tiles. It gets a copy of each, where lthost has pages of the file in the sandbox. What partitions \
+             partitions and tiles, read and decoded by the same code. What partitions \
              emit is dropped, not merged. UDFs of one pass share a tile. For `com` and `masksN` the host multiplies, outside \
              of the sandbox; natively the SDK's loop stands for it, the one that a plugin has for products of its own.\n\
              - **limit**: every byte of the map read once and added up.\n\

@@ -57,7 +57,6 @@ pub(crate) fn numbers<T: Element>(bytes: &[u8]) -> Option<&[T]> {
 }
 
 /// Like [`bytes`], for writing.
-#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn bytes_mut<T: Element>(numbers: &mut [T]) -> &mut [u8] {
     let size = size_of_val(numbers);
     // SAFETY: as in `bytes`; the borrow is exclusive, and every pattern of bits is a valid number of these types.

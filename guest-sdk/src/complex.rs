@@ -20,6 +20,12 @@ impl<T: Part> Complex<T> {
         Self { re, im }
     }
 
+    /// The number with the other sign of the imaginary part.
+    #[must_use]
+    pub fn conj(self) -> Self {
+        Self { re: self.re, im: -self.im }
+    }
+
     /// The square of the absolute value.
     pub fn norm_sqr(self) -> T {
         self.re * self.re + self.im * self.im

@@ -119,6 +119,9 @@ pub trait Float:
     /// Type of the real and the imaginary part; of a real number, the type itself.
     type Part: Part;
 
+    /// The complex number of the same precision.
+    type Complex: Float<Part = Self::Part, Complex = Self::Complex>;
+
     /// Numbers as their parts: real and imaginary ones in turn, or just themselves.
     fn parts(numbers: &[Self]) -> &[Self::Part];
 
@@ -379,6 +382,7 @@ macro_rules! float {
 
             impl Float for $type {
                 type Part = Self;
+                type Complex = Complex<Self>;
 
                 fn parts(numbers: &[Self]) -> &[Self] {
                     numbers
@@ -445,6 +449,7 @@ macro_rules! float {
 
             impl Float for Complex<$type> {
                 type Part = $type;
+                type Complex = Self;
 
                 fn parts(numbers: &[Self]) -> &[$type] {
                     cast::parts(numbers)

@@ -53,6 +53,7 @@ mod numbers;
 mod pixel;
 
 mod csr;
+mod fourier;
 mod matrix;
 mod output;
 mod partial;
@@ -86,6 +87,7 @@ pub use csr::Csr;
 pub use dtype::{Dtype, DtypeKind};
 pub use element::{Bool, Element, Float, Part, Real};
 pub use error::{Error, Result};
+pub use fourier::{Fourier, Transformed};
 pub use host::{Level, log};
 pub use manifest::{Axis, Manifest, Parameter, ParameterType};
 pub use matrix::Matrix;

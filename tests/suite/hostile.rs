@@ -396,8 +396,34 @@ fn kernels_of_the_host_take_nothing_that_makes_no_sense() {
     ));
     attack(&["attack=matrix-products", "at=results"])
         .fails_saying("plugin `hostile`, `results`: asked for products with a tile outside of `process`");
+    let of_shape = |shape: &str| {
+        format!(
+            "asked for Fourier transforms of arrays of shape {shape}: they have 1 to 8 axes of 1 to 1048576 numbers"
+        )
+    };
+    for (attack, what) in [
+        (
+            "of-counts",
+            "asked for Fourier transforms of u16, and there are only those of f32, f64, c64 and c128".to_owned(),
+        ),
+        ("of-no-axis", of_shape("[]")),
+        ("of-nothing", of_shape("[4, 0]")),
+        ("too-long", of_shape("[18446744073709551615]")),
+        ("of-pieces", "has 24 bytes transformed, which are no whole arrays of 16".to_owned()),
+        ("flood", "keeps more than 1000 Fourier transforms in the host".to_owned()),
+    ] {
+        let attack = [&format!("attack=fourier-{attack}"), "partition=1"];
+        self::attack(&attack).fails_saying(&format!("plugin `hostile`, `process` {PLACE}: {what}"));
+    }
     // What is kept and what is made counts as the plugin's memory, and as its time.
-    for name in ["matrix-hoard", "matrix-too-large"] {
+    for name in [
+        "matrix-hoard",
+        "matrix-too-large",
+        "fourier-hoard",
+        "fourier-too-large",
+        "fourier-of-much",
+        "fourier-for-ever",
+    ] {
         let ended = attack(&[&format!("attack={name}"), "partition=1"]);
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains("(raise --max-memory)") || ended.stderr.contains("(raise --timeout)"), "{name}");

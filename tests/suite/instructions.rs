@@ -25,10 +25,10 @@ const BOUNDS: [(&[&str], Dtype, f64); 13] = [
     (&["stddev"], Dtype::U16, 2.6),
     (&["stddev"], Dtype::F32, 4.55),
     (&["logsum"], Dtype::U16, 3.45),
-    (&["com"], Dtype::U16, 8.3),
-    (&["masks", "-p", "factors=@four.npy"], Dtype::U16, 10.8),
-    (&["masks", "-p", "factors=@four.npy"], Dtype::F32, 9.4),
-    (&["masks", "-p", "factors=@many.npy"], Dtype::U16, 9.4),
+    (&["com"], Dtype::U16, 2.9),
+    (&["masks", "-p", "factors=@four.npy"], Dtype::U16, 2.85),
+    (&["masks", "-p", "factors=@four.npy"], Dtype::F32, 1.85),
+    (&["masks", "-p", "factors=@many.npy"], Dtype::U16, 7.5),
 ];
 
 /// A scan of `n_frames`, in `name`.

@@ -11,6 +11,7 @@ mod datasets;
 mod docs;
 mod dtypes;
 mod examples;
+mod fourier;
 mod functions;
 mod handover;
 mod headings;

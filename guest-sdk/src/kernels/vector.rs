@@ -465,18 +465,22 @@ mod arrays {
             impl Lane for $lane {
                 type Vector = [$lane; $n];
 
+                #[inline(always)]
                 fn load(numbers: &[Self]) -> [$lane; $n] {
                     from_fn(|i| numbers[i])
                 }
 
+                #[inline(always)]
                 fn store(vector: [$lane; $n], numbers: &mut [Self]) {
                     numbers[..$n].copy_from_slice(&vector);
                 }
 
+                #[inline(always)]
                 fn splat(number: Self) -> [$lane; $n] {
                     [number; $n]
                 }
 
+                #[inline(always)]
                 fn summed(a: [$lane; $n], b: [$lane; $n]) -> [$lane; $n] {
                     from_fn(|i| Element::plus(a[i], b[i]))
                 }
@@ -490,6 +494,7 @@ mod arrays {
             impl Half for $half {
                 type Whole = $whole;
 
+                #[inline(always)]
                 fn widen(vector: [$half; 2 * $n]) -> [[$whole; $n]; 2] {
                     from_fn(|part| from_fn(|i| $whole::from(vector[$n * part + i])))
                 }
@@ -501,10 +506,12 @@ mod arrays {
     macro_rules! narrow {
         ($($half:ident $whole:ident $n:literal;)*) => { $(
             impl Narrow for $half {
+                #[inline(always)]
                 fn pairs(vector: [$half; 2 * $n]) -> [$whole; $n] {
                     from_fn(|i| $whole::from(vector[2 * i]) + $whole::from(vector[2 * i + 1]))
                 }
 
+                #[inline(always)]
                 fn zip(a: [$half; 2 * $n], b: [$half; 2 * $n]) -> [[$half; 2 * $n]; 2] {
                     from_fn(|part| from_fn(|i| if i % 2 == 0 { a[$n * part + i / 2] } else { b[$n * part + i / 2] }))
                 }
@@ -516,10 +523,12 @@ mod arrays {
     macro_rules! ordered {
         ($($lane:ident $n:literal;)*) => { $(
             impl Ordered for $lane {
+                #[inline(always)]
                 fn least(a: [$lane; $n], b: [$lane; $n]) -> [$lane; $n] {
                     from_fn(|i| if b[i] < a[i] { b[i] } else { a[i] })
                 }
 
+                #[inline(always)]
                 fn most(a: [$lane; $n], b: [$lane; $n]) -> [$lane; $n] {
                     from_fn(|i| if a[i] < b[i] { b[i] } else { a[i] })
                 }
@@ -528,15 +537,18 @@ mod arrays {
     }
     ordered! { u8 16; i8 16; u16 8; i16 8; f32 4; f64 2; }
 
+    #[inline(always)]
     pub(crate) fn dot(a: [i16; 8], b: [i16; 8]) -> [i32; 4] {
         let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
         from_fn(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
     }
 
+    #[inline(always)]
     pub(crate) fn centred(vector: [u16; 8]) -> [i16; 8] {
         vector.map(|number| (number ^ 1 << 15).cast_signed())
     }
 
+    #[inline(always)]
     pub(crate) fn unsigned(vector: [i32; 4]) -> [u32; 4] {
         vector.map(i32::cast_unsigned)
     }
@@ -545,36 +557,44 @@ mod arrays {
     pub(crate) struct WideSums([[u64; 2]; 2]);
 
     impl WideSums {
+        #[inline(always)]
         pub(crate) fn none() -> Self {
             Self([[0; 2]; 2])
         }
 
+        #[inline(always)]
         pub(crate) fn add(&mut self, vector: [i32; 4]) {
             self.0 = from_fn(|part| from_fn(|i| self.0[part][i] + u64::from(vector[2 * part + i].cast_unsigned())));
         }
 
+        #[inline(always)]
         pub(crate) fn sums(self) -> [[u64; 2]; 2] {
             self.0
         }
     }
 
+    #[inline(always)]
     pub(crate) fn shifted(vector: [i64; 2]) -> [u64; 2] {
         vector.map(|number| (number << 16).cast_unsigned())
     }
 
+    #[inline(always)]
     pub(crate) fn minus(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         from_fn(|i| a[i] - b[i])
     }
 
+    #[inline(always)]
     pub(crate) fn times(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
         from_fn(|i| a[i] * b[i])
     }
 
     #[expect(clippy::cast_precision_loss, reason = "rounding is what is meant")]
+    #[inline(always)]
     pub(crate) fn to_f32(vector: [i32; 4]) -> [f32; 4] {
         vector.map(|number| number as f32)
     }
 
+    #[inline(always)]
     pub(crate) fn to_f64(vector: [i32; 4]) -> [[f64; 2]; 2] {
         from_fn(|part| from_fn(|i| f64::from(vector[2 * part + i])))
     }

@@ -56,6 +56,8 @@ pub(super) struct Wanted {
     pub(super) sig: Range<usize>,
     /// From the numbers of the files to numbers of `dtype`.
     pub(super) kernel: Kernel,
+    /// Whether that leaves them as they are.
+    pub(super) is_copy: bool,
     pub(super) dtype: Dtype,
 }
 
@@ -73,7 +75,7 @@ impl Frames {
             let n_frames = (out.len() / frame_out).min(piece.n_frames - skip);
             let (here, rest) = out.split_at_mut(n_frames * frame_out);
             piece.file.check()?;
-            self.read_piece(piece, skip, wanted, here);
+            self.read_piece(piece, skip, wanted, here)?;
             next += n_frames as u64;
             out = rest;
         }
@@ -95,20 +97,28 @@ impl Frames {
     }
 
     /// Decodes the frames of one file, from the `skip`th on.
-    fn read_piece(&self, piece: &Piece, skip: usize, wanted: &Wanted, out: &mut [u8]) {
-        let Wanted { sig, kernel, dtype } = wanted;
+    fn read_piece(&self, piece: &Piece, skip: usize, wanted: &Wanted, out: &mut [u8]) -> Result<(), DatasetError> {
+        let Wanted { sig, kernel, is_copy, dtype } = wanted;
         let size = dtype.size();
         let bytes = &piece.file.bytes()[piece.start..];
         let frame_out = sig.len() * size;
+        // Bytes from the first frame's pixels on.
+        let convert = |part: Range<usize>, out: &mut [u8]| {
+            if *is_copy {
+                return piece.file.copy(piece.start + part.start..piece.start + part.end, out);
+            }
+            kernel(&bytes[part], out);
+            Ok(())
+        };
         match &self.coding {
             Coding::Plain if sig.len() == self.n_pixels && piece.pitch == self.frame_bytes => {
                 let n_frames = out.len() / frame_out;
-                kernel(&bytes[skip * piece.pitch..][..n_frames * piece.pitch], out);
+                convert(skip * piece.pitch..(skip + n_frames) * piece.pitch, out)?;
             }
             Coding::Plain => {
                 for (frame, out) in (skip..).zip(out.chunks_exact_mut(frame_out)) {
                     let pixels = frame * piece.pitch + sig.start * self.item;
-                    kernel(&bytes[pixels..][..sig.len() * self.item], out);
+                    convert(pixels..pixels + sig.len() * self.item, out)?;
                 }
             }
             Coding::Fortran(order) => SCRATCH.with_borrow_mut(|scratch| {
@@ -133,5 +143,6 @@ impl Frames {
                 }
             }),
         }
+        Ok(())
     }
 }

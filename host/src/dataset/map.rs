@@ -27,12 +27,15 @@ pub struct FileInfo {
     pub mtime: u64,
 }
 
+/// Fewer bytes are sooner taken from the map than asked for.
+const MIN_READ: usize = 16 << 10;
+
 /// A file mapped into memory.
 #[derive(Debug)]
 pub(super) struct MappedFile {
     info: FileInfo,
     map: Mmap,
-    /// Only of a file that may be mapped again: others are too many to be kept open.
+    /// Of the only file of a data set: others are too many to be kept open.
     file: Option<File>,
 }
 
@@ -41,7 +44,7 @@ impl MappedFile {
         Self::open_even_empty(path)?.not_empty()
     }
 
-    /// Opens the only file of a data set: it can be mapped again.
+    /// Opens the only file of a data set: it stays open.
     pub(super) fn open_alone(path: &Path) -> Result<Self, DatasetError> {
         let (opened, file) = Self::open_file(path)?;
         Self { file: Some(file), ..opened }.not_empty()
@@ -75,26 +78,25 @@ impl MappedFile {
         &self.info
     }
 
-    /// Whether [`MappedFile::map_over`] can be called.
-    pub(super) fn can_map_over(&self) -> bool {
-        cfg!(unix) && self.file.is_some()
-    }
-
-    /// Makes `memory` hold these bytes of the file: its whole pages by a private map, the others by a copy. Both must begin
-    /// at the same place in a page.
-    pub(super) fn map_over(&self, bytes: Range<usize>, memory: &mut [u8]) -> Result<(), DatasetError> {
-        let page = page_size();
-        let source = &self.map[bytes.clone()];
-        let file = self.file.as_ref().filter(|_| memory.as_ptr().addr() % page == bytes.start % page);
-        let (first, last) = (bytes.start.next_multiple_of(page), bytes.end / page * page);
-        let Some(file) = file.filter(|_| first < last) else {
-            memory.copy_from_slice(source);
-            return Ok(());
-        };
-        let (head, tail) = (first - bytes.start, last - bytes.start);
-        memory[..head].copy_from_slice(&source[..head]);
-        memory[tail..].copy_from_slice(&source[tail..]);
-        map_pages(file, first as u64, &mut memory[head..tail]).map_err(|source| failed(&self.info.path, source))
+    /// Copies bytes of the file.
+    ///
+    /// Many of them are read rather than taken from the map: measured, the system copies them in the time that it would take
+    /// to show them there, page by page, and they are in the processor's cache then.
+    pub(super) fn copy(&self, bytes: Range<usize>, out: &mut [u8]) -> Result<(), DatasetError> {
+        #[cfg(unix)]
+        if let Some(file) = self.file.as_ref().filter(|_| out.len() >= MIN_READ) {
+            use std::os::unix::fs::FileExt;
+            return file.read_exact_at(out, bytes.start as u64).map_err(|source| match source.kind() {
+                // It got shorter in this instant.
+                io::ErrorKind::UnexpectedEof => {
+                    let now = file.metadata().map_or(0, |metadata| metadata.len());
+                    DatasetError::Changed { path: self.info.path.clone(), was: self.info.size, now }
+                }
+                _ => failed(&self.info.path, source),
+            });
+        }
+        out.copy_from_slice(&self.map[bytes]);
+        Ok(())
     }
 
     /// Has the disk begin to read bytes of the file.
@@ -160,32 +162,6 @@ pub(super) fn failed(path: &Path, source: io::Error) -> DatasetError {
 fn mtime(metadata: &Metadata) -> u64 {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     modified.map_or(0, |since| since.as_secs())
-}
-
-/// Bytes of a page of memory.
-pub(crate) fn page_size() -> usize {
-    #[cfg(unix)]
-    let page = rustix::param::page_size();
-    #[cfg(not(unix))]
-    let page = 4096;
-    page
-}
-
-#[cfg(not(unix))]
-fn map_pages(_: &File, _: u64, _: &mut [u8]) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "mapping a file is unsafe, because other programs may change it")]
-fn map_pages(file: &File, start: u64, memory: &mut [u8]) -> io::Result<()> {
-    use rustix::mm::{MapFlags, ProtFlags, mmap};
-    let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | MapFlags::FIXED);
-    // SAFETY: whole pages, all of them within `memory`, which nobody else refers to, are replaced by pages that can be read
-    // and written just the same, and that no other map sees written. Nothing keeps what was there before: like a copy, this
-    // overwrites it. That other programs may change the file is as for `map`: its bytes are plain numbers.
-    unsafe { mmap(memory.as_mut_ptr().cast(), memory.len(), protection, flags, file, start) }?;
-    Ok(())
 }
 
 #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 //!
 //! A format finds out where the frames lie in its files and how they are coded (`frames`); all formats then share the
 //! way from there to the caller's numbers. Files are mapped (`map`), checked once when they are opened, and read from
-//! many threads.
+//! many threads, some parts of them without the map, where that is faster.
 
 mod cache;
 mod detect;
@@ -34,12 +34,10 @@ use crate::{
 pub(crate) use cache::available_memory;
 pub use error::DatasetError;
 pub use map::FileInfo;
-pub(crate) use map::page_size;
 pub use options::{DatasetOptions, FormatInfo, formats};
 
 use frames::{Frames, Wanted};
 use raw_csr::SparseFrames;
-pub(crate) use stored::Stored;
 
 /// A scan of frames in one or more files.
 ///
@@ -279,7 +277,7 @@ impl Dataset {
         }
         // A present frame is one of the files: the sum neither overflows nor is negative.
         let file_frame = first.0.wrapping_add_signed(self.sync_offset);
-        Ok((file_frame, Wanted { sig, kernel, dtype }))
+        Ok((file_frame, Wanted { sig, kernel, is_copy: self.has_numbers(dtype), dtype }))
     }
 }
 

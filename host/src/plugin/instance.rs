@@ -79,25 +79,19 @@ pub(crate) enum Pixels<'a> {
     /// A row for each frame.
     Csr(&'a CsrRows),
     /// Typed numbers in the instance's window.
-    Window(&'a InWindow<'a>),
+    Window(&'a Fill<'a>),
     /// None: the plugin asks the host's kernels.
     InHost,
 }
 
-/// Pixels that lie in an instance's window.
-pub(crate) struct InWindow<'a> {
-    /// Where they begin, in bytes.
-    pub(crate) position: usize,
-    /// Sees that they are there. Gets the whole window.
-    pub(crate) put: &'a Fill<'a>,
-}
-
 impl TileInput<'_> {
-    /// Bytes that are written by [`TileInput::fill`]: those of a list.
+    /// Bytes that are written by [`TileInput::fill`].
     fn n_bytes(&self, n_frames: u64) -> Result<usize, PluginError> {
         let n_bytes = match self.pixels {
-            Pixels::Dense(_) | Pixels::Bytes(_) => n_frames * self.block.size * self.dtype.size() as u64,
-            Pixels::Csr(_) | Pixels::Window(_) | Pixels::InHost => 0,
+            Pixels::Dense(_) | Pixels::Bytes(_) | Pixels::Window(_) => {
+                n_frames * self.block.size * self.dtype.size() as u64
+            }
+            Pixels::Csr(_) | Pixels::InHost => 0,
         };
         usize::try_from(n_bytes).map_err(|_| PluginError::Runtime { message: "a tile is too large".to_owned() })
     }
@@ -105,8 +99,7 @@ impl TileInput<'_> {
     /// Writes dense pixels, into their list or into the window.
     fn fill(&self, out: &mut [u8]) -> Result<(), FillFailed> {
         match self.pixels {
-            Pixels::Dense(fill) | Pixels::Bytes(fill) => fill(out),
-            Pixels::Window(InWindow { put, .. }) => put(out),
+            Pixels::Dense(fill) | Pixels::Bytes(fill) | Pixels::Window(fill) => fill(out),
             Pixels::Csr(_) | Pixels::InHost => Ok(()),
         }
     }
@@ -115,14 +108,14 @@ impl TileInput<'_> {
 /// Writes pixels, little-endian.
 type Fill<'a> = dyn Fn(&mut [u8]) -> Result<(), FillFailed> + Send + Sync + 'a;
 
+/// Where a tile begins in a window: no number of it lies across two lines of a cache.
+const ALIGNMENT: usize = 64;
+
 /// How a tile gets into a plugin's memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Handover {
-    /// In a window, it is there as pages of the file, where that has the numbers as the plugin wants them; otherwise as
-    /// [`Handover::InPlace`].
-    #[default]
-    Mapped,
     /// It is decoded there.
+    #[default]
     InPlace,
     /// It is decoded elsewhere and copied, with wasmtime's public means alone. The plain way, to hold the other against.
     Copied,
@@ -142,7 +135,7 @@ pub(crate) struct Instance {
     bindings: bindings::Plugin,
     exports: WasmInstance,
     udf: Option<Udf>,
-    /// Where tiles are put in its memory.
+    /// Where it was given memory for tiles.
     window: Range<usize>,
 }
 
@@ -163,6 +156,7 @@ impl Instance {
         let name = plugin.facts().origin.clone();
         let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
         state.sampling = sandbox.sampler.as_ref().map(|sampler| Sampling::new(sampler, plugin.engine.ticks()));
+        state.deterministic = plugin.engine.is_deterministic();
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);
@@ -248,10 +242,10 @@ impl Instance {
         declarations.map_err(|what| self.broke("buffers", &what))
     }
 
-    /// Allows as many bytes to come back in a call as the declared buffers have.
-    pub(crate) fn expect_bytes(&mut self, n_bytes: u64) {
-        let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
-        self.store.set_hostcall_fuel(n_bytes.saturating_mul(2).saturating_add(16 << 20));
+    /// Allows as many bytes to come back in a call as the declared buffers have, and a frame of the largest numbers for a kernel.
+    pub(crate) fn expect_bytes(&mut self, n_bytes: u64, sig: &Shape) {
+        let n_bytes = n_bytes.saturating_mul(2).saturating_add(sig.size().saturating_mul(16)).saturating_add(16 << 20);
+        self.store.set_hostcall_fuel(usize::try_from(n_bytes).unwrap_or(usize::MAX));
     }
 
     /// Initial content of merged buffers.
@@ -274,8 +268,9 @@ impl Instance {
         })
     }
 
-    /// Gives the plugin a window of `n_bytes`.
-    pub(crate) fn make_window(&mut self, n_bytes: usize) -> Result<(), PluginError> {
+    /// Gives the plugin a window for tiles of at most `tile_bytes`.
+    pub(crate) fn make_window(&mut self, tile_bytes: usize) -> Result<(), PluginError> {
+        let n_bytes = tile_bytes.saturating_add(ALIGNMENT);
         let (func, start) = (self.udf().window, AtomicUsize::new(0));
         let memory = lower::List::<u8>::new(lower::Fill::Later(n_bytes, &start));
         self.call_lowered("window", Place::default(), func, |udf| (udf, memory))?;
@@ -288,11 +283,6 @@ impl Instance {
         !self.window.is_empty()
     }
 
-    /// Where the window begins in the plugin's memory.
-    pub(crate) fn window_address(&self) -> usize {
-        self.window.start
-    }
-
     /// Processes a tile of the current partition.
     pub(crate) fn process(&mut self, partition: &PartitionRange, tile: &TileInput<'_>) -> Result<(), PluginError> {
         let (first, last) = (tile.frames[0], tile.frames[tile.frames.len() - 1]);
@@ -301,7 +291,7 @@ impl Instance {
         let frames: Vec<u64> = tile.frames.iter().map(|frame| frame.0).collect();
         let processed = match tile.handover {
             Handover::Copied => self.process_copied(place, tile, frames),
-            Handover::InPlace | Handover::Mapped => self.process_in_place(place, tile, &frames),
+            Handover::InPlace => self.process_in_place(place, tile, &frames),
         };
         self.store.data_mut().tile = None;
         processed
@@ -334,7 +324,8 @@ impl Instance {
             }
             Ok(())
         };
-        let fill = lower::Fill::With(tile.n_bytes(n_frames)?, &filler);
+        let n_bytes = tile.n_bytes(n_frames)?;
+        let fill = lower::Fill::With(n_bytes, &filler);
         let tile = lower::Tile {
             roi_start: tile.roi_start,
             n_frames,
@@ -347,12 +338,14 @@ impl Instance {
             data: match tile.pixels {
                 Pixels::Dense(_) => lower::TileData::Dense(Values::new(tile.dtype, fill)),
                 Pixels::Bytes(_) => lower::TileData::Bytes(lower::List::new(fill)),
-                Pixels::Window(&InWindow { position, .. }) => lower::TileData::Window(lower::InWindow {
-                    window: self.window.clone(),
-                    position: u32::try_from(position)
-                        .map_err(|_| PluginError::Runtime { message: "a window is too large".to_owned() })?,
-                    put: &filler,
-                }),
+                Pixels::Window(_) => {
+                    let start = self.window.start.next_multiple_of(ALIGNMENT);
+                    lower::TileData::Window(lower::InWindow {
+                        memory: start..start + n_bytes,
+                        position: u32::try_from(start - self.window.start).expect("less than the alignment"),
+                        fill: &filler,
+                    })
+                }
                 Pixels::InHost => lower::TileData::InHost,
                 Pixels::Csr(rows) => lower::TileData::Csr(lower::CsrData {
                     indptr: rows.indptr(),

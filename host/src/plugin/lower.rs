@@ -26,12 +26,13 @@ use crate::shape::Dtype;
 pub(crate) type Filler<'a> = dyn Fn(&mut [u8]) -> wasmtime::Result<()> + Sync + Send + 'a;
 
 /// Where the elements of a list come from. They are little-endian.
-#[derive(Clone, Copy)]
 pub(crate) enum Fill<'a> {
     /// Copied.
     Slice(&'a [u8]),
     /// Made in place: this many bytes, by this function.
     With(usize, &'a Filler<'a>),
+    /// Copied, and then given up.
+    Own(Box<dyn AsRef<[u8]> + Send + Sync>),
     /// This many bytes, which stay as they are; tells where in the guest's memory they begin.
     Later(usize, &'a AtomicUsize),
 }
@@ -40,6 +41,7 @@ impl Fill<'_> {
     fn n_bytes(&self) -> usize {
         match self {
             Self::Slice(bytes) => bytes.len(),
+            Self::Own(bytes) => (**bytes).as_ref().len(),
             Self::With(n_bytes, _) | Self::Later(n_bytes, _) => *n_bytes,
         }
     }
@@ -67,8 +69,9 @@ impl<T: ComponentType> List<'_, T> {
             .checked_add(n_bytes)
             .and_then(|stop| cx.as_slice_mut().get_mut(start..stop))
             .ok_or_else(|| wasmtime::Error::msg("the plugin's allocator returned memory that it does not have"))?;
-        match self.fill {
+        match &self.fill {
             Fill::Slice(bytes) => list.copy_from_slice(bytes),
+            Fill::Own(bytes) => list.copy_from_slice((**bytes).as_ref()),
             Fill::With(_, filler) => filler(list)?,
             Fill::Later(_, place) => place.store(start, Ordering::Relaxed),
         }
@@ -125,18 +128,18 @@ unsafe impl<T: ComponentType> Lower for List<'_, T> {
 
 /// A tile in a guest's window: the position, a `u32`. Nothing is allocated: the tile is put there meanwhile.
 pub(crate) struct InWindow<'a> {
-    /// Where the window is in the guest's memory.
-    pub(crate) window: Range<usize>,
+    /// Where the tile is in the guest's memory.
+    pub(crate) memory: Range<usize>,
+    /// Where it is in the window.
     pub(crate) position: u32,
-    /// Gets the bytes of the window.
-    pub(crate) put: &'a Filler<'a>,
+    pub(crate) fill: &'a Filler<'a>,
 }
 
 impl InWindow<'_> {
     fn put<S: 'static>(&self, cx: &mut LowerContext<'_, S>) -> wasmtime::Result<()> {
         // Memory never shrinks, and the window was in it.
-        let window = cx.as_slice_mut().get_mut(self.window.clone());
-        (self.put)(window.ok_or_else(|| wasmtime::Error::msg("the plugin's window is not in its memory"))?)
+        let memory = cx.as_slice_mut().get_mut(self.memory.clone());
+        (self.fill)(memory.ok_or_else(|| wasmtime::Error::msg("the plugin's window is not in its memory"))?)
     }
 }
 

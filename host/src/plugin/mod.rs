@@ -24,7 +24,7 @@ pub(crate) use engine::THREAD_STACK;
 pub use engine::{Cancel, Engine};
 pub use error::{Call, Place, PluginError, printable};
 pub use instance::Handover;
-pub(crate) use instance::{Emitted, FillFailed, InWindow, Instance, Meta, Pixels, Role, Sandbox, TileInput};
+pub(crate) use instance::{Emitted, FillFailed, Instance, Meta, Pixels, Role, Sandbox, TileInput};
 pub(crate) use kernels::HostTile;
 pub use limits::Limits;
 pub use load::{CONTRACT, Facts, Plugin, componentize, inspect_bytes, inspect_file};

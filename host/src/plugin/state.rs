@@ -11,7 +11,7 @@ use super::{
     Cancel, Limits,
     bindings::{self, types},
     error::{Place, printable_lines},
-    kernels::{self, HostTile, Matrices},
+    kernels::{self, HostTile, Kept},
     samples::Sampling,
 };
 use crate::buffer::Emission;
@@ -72,7 +72,10 @@ pub(super) struct State {
     pub(super) refused_bytes: Option<usize>,
     /// Only if somebody wants to know where the time goes.
     pub(super) sampling: Option<Sampling>,
-    pub(super) matrices: Matrices,
+    /// Whether results are to be the same bits on any machine.
+    pub(super) deterministic: bool,
+    /// For the kernels that the plugin imports.
+    pub(super) kept: Kept,
     /// While a tile is processed, for a plugin that imports kernels.
     pub(super) tile: Option<Arc<dyn HostTile>>,
     memory_bytes: usize,
@@ -94,7 +97,8 @@ impl State {
             timed_out: false,
             refused_bytes: None,
             sampling: None,
-            matrices: Matrices::default(),
+            deterministic: false,
+            kept: Kept::default(),
             tile: None,
             memory_bytes: 0,
             n_log_lines: 0,

@@ -277,7 +277,7 @@ impl Job {
             Ok(partials) => partials,
             Err(error) => return self.fail(error),
         };
-        self.paging.leave(&partition.range.frames, &mut worker.left, &self.source.dataset);
+        self.paging.leave(&partition.range.frames, &self.source.dataset);
         self.inbox().early.insert(position, partials);
         self.merge_if_nobody_does();
         self.push(worker);

@@ -25,7 +25,6 @@ mod profile;
 mod schedule;
 mod source;
 mod udfs;
-mod window;
 mod work;
 
 pub use checkpoint::CheckpointError;

@@ -65,12 +65,10 @@ impl Paging {
         Ahead { distance: self.distance, frames: [own.clone(), next], n_asked: 0 }
     }
 
-    /// A worker has read all of a partition; `left` is the one that it had before.
-    pub(super) fn leave(&self, frames: &Range<FrameIdx>, left: &mut Option<Range<FrameIdx>>, dataset: &Dataset) {
+    /// A worker has read all of a partition.
+    pub(super) fn leave(&self, frames: &Range<FrameIdx>, dataset: &Dataset) {
         if self.gives_back {
-            // The last pages of the other one were in a plugin's window until now.
-            left.iter().chain([frames]).for_each(|frames| dataset.give_back(frames));
-            *left = Some(frames.clone());
+            dataset.give_back(frames);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{RunConfig, RunError, prepare::Prepared, window::WindowSize};
+use super::{RunConfig, RunError, prepare::Prepared};
 use crate::{
     buffer::PartitionRange,
     dataset::Dataset,
@@ -125,16 +125,14 @@ impl Plan {
         self.partitions.iter().map(pixels).max().unwrap_or(0)
     }
 
-    /// The window of a UDF, if it wants one and there is a tile to put there.
-    pub(super) fn window(&self, dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> Option<WindowSize> {
-        if udf.preferences.form != TileForm::Window {
-            return None;
-        }
-        let n_bytes = |n_pixels: u64| usize::try_from(n_pixels.saturating_mul(pixel_bytes(udf))).unwrap_or(usize::MAX);
-        let partition = self.partition_pixels(dataset, config, udf);
-        let tile = if udf.granularity == Granularity::Partition { partition } else { self.tile_pixels() };
-        let stored = is_stored(dataset, config, udf).then(|| n_bytes(partition));
-        (tile > 0).then(|| WindowSize::new(n_bytes(tile), stored, config.limits.max_memory_bytes))
+    /// Bytes of a UDF's window, if it wants one and there is a tile to put there.
+    pub(super) fn window(&self, dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> Option<usize> {
+        let pixels = match udf.granularity {
+            Granularity::Partition => self.partition_pixels(dataset, config, udf),
+            Granularity::Frame | Granularity::Tile => self.tile_pixels(),
+        };
+        let n_bytes = usize::try_from(pixels.saturating_mul(pixel_bytes(udf))).unwrap_or(usize::MAX);
+        (udf.preferences.form == TileForm::Window && n_bytes > 0).then_some(n_bytes)
     }
 
     /// Pixels of the largest tile.
@@ -187,12 +185,11 @@ fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Ti
     let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
     let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
     let is_in_host = |udf: &Prepared| udf.preferences.form == TileForm::InHost;
-    let is_free = |udf: &Prepared| is_in_host(udf) || is_stored(dataset, config, udf);
     let is_alone = tiled().all(is_in_host);
     let wish = |udf: &Prepared| match udf.preferences.total_size {
         // A hint: it must not make a tile that does not fit, nor one that is large for all others, who take it out of a cache.
         Some(hint) if is_alone || !is_in_host(udf) => Some(hint.min(limit)),
-        _ if is_free(udf) => config.tile_bytes,
+        _ if is_in_host(udf) => config.tile_bytes,
         _ => Some(config.tile_bytes.unwrap_or(Tiling::BYTES)),
     };
     let demand = TileDemand {
@@ -200,7 +197,7 @@ fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Ti
         whole_frames: tiled().any(|udf| udf.granularity == Granularity::Frame),
         max_depth: tiled().filter_map(|udf| udf.preferences.depth).min(),
         tile_bytes: tiled().filter_map(wish).min(),
-        as_stored: tiled().all(is_free),
+        in_host: is_alone,
         split_rows: tiled().filter_map(|udf| udf.preferences.split_rows).fold(0, common_multiple),
     };
     Tiling::choose(dataset.sig(), &demand)
@@ -213,12 +210,6 @@ fn common_multiple(a: u64, b: u64) -> u64 {
         (divisor, rest) = (rest, divisor % rest);
     }
     if a == 0 || b == 0 { a.max(b) } else { (a / divisor).saturating_mul(b) }
-}
-
-/// Whether `udf` may get the file's own pages.
-fn is_stored(dataset: &Dataset, config: &RunConfig, udf: &Prepared) -> bool {
-    let takes_them = udf.preferences.form == TileForm::Window && config.corrections.is_empty();
-    takes_them && dataset.is_stored_as(udf.input_dtype)
 }
 
 /// Bytes that a pixel takes in a tile. A sparse one may have an entry for every pixel.

@@ -7,7 +7,6 @@ use super::{
     declare::create,
     profile::{Clock, Task},
     source::Scan,
-    window::WindowSize,
 };
 use crate::{
     buffer::{Declaration, Merge, Partial, Usage},
@@ -49,8 +48,8 @@ pub(super) struct Recipe {
     pub(super) input_dtype: Dtype,
     pub(super) declarations: Vec<Declaration>,
     pub(super) n_bytes: u64,
-    /// Of the window that a worker's instance gets, if it wants one.
-    pub(super) window: Option<WindowSize>,
+    /// Bytes of the window that a worker's instance gets, if it wants one.
+    pub(super) window: Option<usize>,
 }
 
 pub(super) fn prepare(
@@ -80,7 +79,7 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
     let n_rows = scan.roi.n_selected();
     let sig = scan.sig.clone();
-    main.expect_bytes(n_bytes(&declarations, n_rows, &sig));
+    main.expect_bytes(n_bytes(&declarations, n_rows, &sig), &sig);
     let mut merged = Merged::new(declarations, n_rows, &sig);
     if manifest.capabilities.preprocess {
         let emitted = main.preprocess(merged.declarations(), (n_rows, &sig))?;
@@ -107,7 +106,7 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
 
 impl Prepared {
     /// `window`: what the plan says of the UDF's.
-    pub(super) fn recipe(&self, window: Option<WindowSize>) -> Recipe {
+    pub(super) fn recipe(&self, window: Option<usize>) -> Recipe {
         Recipe {
             label: self.label.clone(),
             manifest: self.manifest.clone(),
@@ -267,7 +266,7 @@ impl Recipe {
         let mut instance = Instance::new(&self.plugin, sandbox)?;
         instance.describe()?;
         instance.create(parameters, &scan.meta(), role)?;
-        instance.expect_bytes(self.n_bytes);
+        instance.expect_bytes(self.n_bytes, &scan.sig);
         Ok(instance)
     }
 
@@ -296,7 +295,7 @@ impl Recipe {
             return Err(instance.broke("buffers", &format!("declares other buffers {when}")));
         }
         match self.window {
-            Some(size) if !instance.has_window() => instance.make_window(size.n_bytes()),
+            Some(n_bytes) if !instance.has_window() => instance.make_window(n_bytes),
             _ => Ok(()),
         }
     }

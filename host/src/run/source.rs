@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use super::{RunConfig, RunError};
 use crate::{
     correction::Corrections,
-    dataset::{Dataset, DatasetError, Stored},
+    dataset::{Dataset, DatasetError},
     plugin::{Axes, Meta},
     shape::{Dtype, FrameIdx, Roi, RoiIdx, Shape},
     tile::CsrRows,
@@ -100,11 +100,6 @@ impl Source {
             rest = later;
         }
         Ok(())
-    }
-
-    /// As many of `n_frames` frames from `first` on as lie in one file as they would be read.
-    pub(super) fn stored(&self, first: FrameIdx, n_frames: u64, dtype: Dtype) -> Option<Stored> {
-        self.scan.corrections.is_empty().then(|| self.dataset.stored(first, n_frames, dtype)).flatten()
     }
 
     /// Some frames in the files, if all of them lie there as they would be read.

@@ -13,14 +13,11 @@ use super::{
     profile::{Task, Volume},
     schedule::Change,
     source::Source,
-    window::{Placed, Step, Window},
 };
 use crate::{
     buffer::Partial,
     dataset::DatasetError,
-    plugin::{
-        FillFailed, Granularity, Handover, HostTile, InWindow, Instance, Parameters, Pixels, Role, TileForm, TileInput,
-    },
+    plugin::{FillFailed, Granularity, Handover, HostTile, Instance, Parameters, Pixels, Role, TileForm, TileInput},
     shape::{Dtype, FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -32,15 +29,12 @@ pub(super) struct Worker {
     udfs: Vec<WorkerUdf>,
     /// How many changes of parameters they have made.
     pub(super) n_changes: usize,
-    /// The partition before, of which a window may have pages.
-    pub(super) left: Option<Range<FrameIdx>>,
 }
 
 /// An instance, and what it is set to.
 struct WorkerUdf {
     instance: Instance,
     parameters: Arc<Parameters>,
-    window: Window,
 }
 
 impl Worker {
@@ -52,8 +46,7 @@ impl Worker {
             let make = |(idx, recipe): (usize, &Recipe)| {
                 let task = Task::new(idx, Phase::Create, None);
                 let instance = job.clock.time(task, || recipe.instantiate(surroundings))?;
-                let (parameters, window) = (Arc::clone(&recipe.parameters), Window::default());
-                Ok::<_, RunError>(WorkerUdf { instance, parameters, window })
+                Ok::<_, RunError>(WorkerUdf { instance, parameters: Arc::clone(&recipe.parameters) })
             };
             self.udfs = job.recipes.iter().enumerate().map(make).collect::<Result<_, _>>()?;
         }
@@ -64,8 +57,6 @@ impl Worker {
                 recipe.update(&mut udf.instance, surroundings, &change.parameters, Role::Worker)
             })?;
             udf.parameters = Arc::clone(&change.parameters);
-            // It may be another instance, whose window is empty.
-            udf.window = Window::default();
         }
         self.n_changes += changes.len();
         Ok(())
@@ -146,24 +137,13 @@ fn process_tile(
     let failure: Mutex<Option<DatasetError>> = Mutex::new(None);
     let dtype = recipe.input_dtype;
     let pixels = to_usize(tile.block.start)..to_usize(tile.block.start + tile.block.size);
-    let told = |outcome: Result<(), DatasetError>| {
-        outcome.map_err(|error| {
+    let fill = |out: &mut [u8]| {
+        lap.reading(|| job.source.read(tile.frame_indices, &pixels, dtype, out)).map_err(|error| {
             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             FillFailed
         })
     };
-    let read = |out: &mut [u8]| job.source.read(tile.frame_indices, &pixels, dtype, out);
-    let fill = |out: &mut [u8]| told(lap.reading(|| read(out)));
-    let placed = udf.place(job, recipe, partition, tile);
     let aux: Vec<_> = udf.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
-    let put = |window: &mut [u8]| {
-        told(lap.reading(|| match &placed.step {
-            Step::None => Ok(()),
-            Step::Map(stored, part) => job.source.dataset.map_over(stored, &mut window[part.clone()]),
-            Step::Decode(part) => read(&mut window[part.clone()]),
-        }))
-    };
-    let in_window = InWindow { position: placed.position, put: &put };
     let rows;
     let pixels = match recipe.preferences.form {
         TileForm::Csr => {
@@ -171,7 +151,7 @@ fn process_tile(
             Pixels::Csr(&rows)
         }
         TileForm::Bytes => Pixels::Bytes(&fill),
-        TileForm::Window if job.handover != Handover::Copied => Pixels::Window(&in_window),
+        TileForm::Window if job.handover != Handover::Copied => Pixels::Window(&fill),
         TileForm::Dense | TileForm::Window => Pixels::Dense(&fill),
         TileForm::InHost => Pixels::InHost,
     };
@@ -258,22 +238,6 @@ impl HostTile for TileOfHost {
 
     fn read(&self, frames: Range<usize>, pixels: Range<usize>, dtype: Dtype, out: &mut [u8]) -> Result<(), FillFailed> {
         self.source.read(&self.frames[frames], &pixels, dtype, out).map_err(|error| self.fail(error))
-    }
-}
-
-impl WorkerUdf {
-    /// Where a tile goes in the UDF's window, if it has one.
-    fn place(&mut self, job: &Job, recipe: &Recipe, partition: &PlannedPartition, tile: &Portion<'_>) -> Placed {
-        let Some(size) = recipe.window else { return Placed::default() };
-        let (frames, dtype) = (tile.frame_indices, recipe.input_dtype);
-        let n_bytes = frames.len() * to_usize(tile.block.size) * dtype.size();
-        let (roi, n_frames) = (&job.source.scan.roi, frames.len() as u64);
-        let is_run = roi.n_consecutive(tile.frames) == n_frames && tile.block.size == job.source.scan.sig.size();
-        let stored = |n_frames| job.source.stored(frames[0], n_frames, dtype);
-        let whole = (is_run && job.handover == Handover::Mapped).then(|| stored(n_frames)).flatten();
-        let whole = whole.filter(|whole| whole.n_bytes() == n_bytes);
-        let stretch = || stored(roi.n_consecutive(&(tile.frames.start..partition.present.end)));
-        self.window.place((size, self.instance.window_address()), n_bytes, whole.as_ref(), stretch)
     }
 }
 

@@ -42,32 +42,33 @@ pub struct TileDemand {
     pub max_depth: Option<u64>,
     /// Bytes that a tile should have, if somebody cares.
     pub tile_bytes: Option<u64>,
-    /// Whether all UDFs get tiles that are stored as they are wanted: a large one costs no more than a small one.
-    pub as_stored: bool,
+    /// Whether nobody gets the pixels of tiles: a large one costs no more than a small one.
+    pub in_host: bool,
     /// Where frames are split, blocks have a multiple of this many rows of the first sig axis; any pixels if it is 0.
     pub split_rows: u64,
 }
 
 /// Frames that a tile of a large frame, split or not, should have, so that a buffer of its size is used more than once.
 const LARGE_DEPTH: u64 = 8;
-/// Bytes of a tile of large frames that need no splitting, unless one frame has more.
-const MAX_STORED_BYTES: u64 = 64 << 20;
+/// Bytes of a tile of large frames that stay in the host, unless one frame has more.
+const MAX_IN_HOST_BYTES: u64 = 64 << 20;
 
 impl Tiling {
     /// Bytes of a tile where nobody cares: small enough for a core's cache, large enough that a call does not count.
-    pub const BYTES: u64 = 512 << 10;
+    pub const BYTES: u64 = 1 << 20;
 
-    /// Chooses tiles of about `demand.tile_bytes`: whole frames where they fit, otherwise blocks of them. Frames that are
-    /// handed over as they are stored are only split if somebody cares.
+    /// Chooses tiles of about `demand.tile_bytes`: whole frames where they fit, otherwise blocks of them. Frames that
+    /// stay in the host are only split if somebody cares.
     ///
     /// Depends on nothing but its arguments, so that a run repeats to the same bits.
     pub fn choose(sig: &Shape, demand: &TileDemand) -> Self {
         let max_depth = demand.max_depth.unwrap_or(u64::MAX).max(1);
         let pixels = |n_bytes: u64| (n_bytes / demand.pixel_bytes.max(1)).max(1);
         let budget_px = pixels(demand.tile_bytes.unwrap_or(Self::BYTES));
-        if sig.size() > budget_px && demand.as_stored && demand.tile_bytes.is_none() {
-            let depth = (pixels(MAX_STORED_BYTES) / sig.size()).clamp(1, LARGE_DEPTH).min(max_depth);
-            return Self { depth, blocks: split(sig, sig.size()) };
+        if demand.in_host && demand.tile_bytes.is_none() {
+            let frames = |px: u64| px / sig.size().max(1);
+            let depth = frames(budget_px).max(frames(pixels(MAX_IN_HOST_BYTES)).min(LARGE_DEPTH));
+            return Self { depth: depth.clamp(1, max_depth), blocks: split(sig, sig.size()) };
         }
         if demand.whole_frames || sig.size() <= budget_px {
             let depth = (budget_px / sig.size().max(1)).clamp(1, max_depth);
@@ -118,7 +119,7 @@ mod tests {
 
     fn demand(tile_bytes: u64) -> TileDemand {
         let tile_bytes = Some(tile_bytes);
-        TileDemand { pixel_bytes: 4, whole_frames: false, max_depth: None, tile_bytes, as_stored: false, split_rows: 0 }
+        TileDemand { pixel_bytes: 4, whole_frames: false, max_depth: None, tile_bytes, in_host: false, split_rows: 0 }
     }
 
     #[test]
@@ -171,18 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn large_frames_that_need_no_decoding_stay_whole() {
-        let stored = TileDemand { tile_bytes: None, as_stored: true, ..demand(0) };
+    fn large_frames_that_stay_in_the_host_stay_whole() {
+        let in_host = TileDemand { tile_bytes: None, in_host: true, ..demand(0) };
         let of = |side, demand: TileDemand| {
             let tiling = Tiling::choose(&Shape::new([side, side]).unwrap(), &demand);
             (tiling.depth, tiling.blocks.len())
         };
         assert_eq!(
-            [of(128, stored), of(512, stored), of(2048, stored), of(8192, stored)],
-            [(8, 1), (8, 1), (4, 1), (1, 1)]
+            [of(128, in_host), of(512, in_host), of(2048, in_host), of(8192, in_host)],
+            [(16, 1), (8, 1), (4, 1), (1, 1)]
         );
-        assert!(of(512, TileDemand { as_stored: false, ..stored }).1 > 1);
-        assert!(of(512, TileDemand { tile_bytes: Some(Tiling::BYTES), ..stored }).1 > 1);
+        assert!(of(1024, TileDemand { in_host: false, ..in_host }).1 > 1);
+        assert!(of(1024, TileDemand { tile_bytes: Some(Tiling::BYTES), ..in_host }).1 > 1);
     }
 
     #[test]

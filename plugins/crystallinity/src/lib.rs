@@ -14,7 +14,6 @@
 
 #![expect(clippy::cast_precision_loss, reason = "no detector has 2^53 pixels")]
 
-mod fft;
 mod spectrum;
 
 use std::ops::Range;
@@ -79,8 +78,8 @@ impl Udf for Crystallinity {
             rad_in * rad_in < distance_sqr && distance_sqr <= rad_out * rad_out
         };
         Ok(Self(match input {
-            Dtype::F64 => Precision::Double(Spectrum::new(shape, blanked, ring)),
-            _ => Precision::Single(Spectrum::new(shape, blanked, ring)),
+            Dtype::F64 => Precision::Double(Spectrum::new(shape, blanked, ring)?),
+            _ => Precision::Single(Spectrum::new(shape, blanked, ring)?),
         }))
     }
 
@@ -92,16 +91,23 @@ impl Udf for Crystallinity {
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
         let mut intensity = out.nav::<f32>("intensity", tile)?;
         match (&mut self.0, tile.pixels()) {
-            (Precision::Single(spectrum), Numbers::F32(pixels)) => {
-                intensity.iter_mut().zip(tile.rows(pixels)).for_each(|(to, frame)| *to = spectrum.ring_sum(frame));
-            }
-            (Precision::Double(spectrum), Numbers::F64(pixels)) => {
-                intensity.iter_mut().zip(tile.rows(pixels)).for_each(|(to, frame)| *to = spectrum.ring_sum(frame));
-            }
-            (_, other) => return Err(Error::new(format!("crystallinity did not expect {}", other.dtype()))),
+            (Precision::Single(spectrum), Numbers::F32(pixels)) => sums(spectrum, tile.rows(pixels), &mut intensity),
+            (Precision::Double(spectrum), Numbers::F64(pixels)) => sums(spectrum, tile.rows(pixels), &mut intensity),
+            (_, other) => Err(Error::new(format!("crystallinity did not expect {}", other.dtype()))),
         }
-        Ok(())
     }
+}
+
+/// One number for each frame.
+fn sums<'a, T: Part>(
+    spectrum: &mut Spectrum<T>,
+    frames: impl Iterator<Item = &'a [T]>,
+    intensity: &mut [f32],
+) -> Result<()> {
+    for (to, frame) in intensity.iter_mut().zip(frames) {
+        *to = spectrum.ring_sum(frame)?;
+    }
+    Ok(())
 }
 
 /// How far frequency `k` of `extent` is from the centre of the ring, along one axis.

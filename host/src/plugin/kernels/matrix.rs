@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{
     super::FillFailed,
+    packed::{Lines, Packed},
     product::{Ahead, COLUMNS, Number, Rows},
 };
 use crate::shape::{ByteOrder, Dtype, DtypeKind, Kernel, kernel};
@@ -29,8 +30,8 @@ pub(super) struct Matrix {
 
 #[derive(Debug)]
 enum Numbers {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+    F32(Packed<f32>),
+    F64(Packed<f64>),
 }
 
 /// The pixels of the tile that is being processed, as the host reads them.
@@ -75,13 +76,14 @@ pub(super) enum MatrixError {
 impl Matrix {
     /// Without a row.
     pub(super) fn new(dtype: Dtype, n_columns: u64) -> Result<Self, MatrixError> {
+        // What is too much for memory is no frame's size either.
+        let n_columns = usize::try_from(n_columns).unwrap_or(usize::MAX);
         let numbers = match dtype {
-            Dtype::F32 => Numbers::F32(Vec::new()),
-            Dtype::F64 => Numbers::F64(Vec::new()),
+            Dtype::F32 => Numbers::F32(Packed::new(n_columns)),
+            Dtype::F64 => Numbers::F64(Packed::new(n_columns)),
             dtype => return Err(MatrixError::Dtype { dtype }),
         };
-        // What is too much for memory is no frame's size either.
-        Ok(Self { n_columns: usize::try_from(n_columns).unwrap_or(usize::MAX), numbers })
+        Ok(Self { n_columns, numbers })
     }
 
     /// Adds little-endian numbers at the end.
@@ -91,15 +93,19 @@ impl Matrix {
             return Err(MatrixError::Fraction { dtype, n_bytes });
         }
         match &mut self.numbers {
-            Numbers::F32(numbers) => numbers.extend(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<f32>)),
-            Numbers::F64(numbers) => numbers.extend(bytes.chunks_exact(8).map(bytemuck::pod_read_unaligned::<f64>)),
+            Numbers::F32(numbers) => numbers.append(bytes),
+            Numbers::F64(numbers) => numbers.append(bytes),
         }
         Ok(())
     }
 
-    /// Bytes of its numbers.
-    pub(super) fn n_bytes(&self) -> usize {
-        self.n_numbers() * self.dtype().size()
+    /// Bytes of memory that it takes with `n_new` more of numbers.
+    pub(super) fn n_bytes(&self, n_new: usize) -> usize {
+        let n_numbers = self.n_numbers() + n_new / self.dtype().size();
+        match &self.numbers {
+            Numbers::F32(numbers) => numbers.n_bytes(n_numbers),
+            Numbers::F64(numbers) => numbers.n_bytes(n_numbers),
+        }
     }
 
     fn dtype(&self) -> Dtype {
@@ -111,8 +117,8 @@ impl Matrix {
 
     fn n_numbers(&self) -> usize {
         match &self.numbers {
-            Numbers::F32(numbers) => numbers.len(),
-            Numbers::F64(numbers) => numbers.len(),
+            Numbers::F32(numbers) => numbers.n_numbers(),
+            Numbers::F64(numbers) => numbers.n_numbers(),
         }
     }
 
@@ -138,8 +144,8 @@ impl Matrix {
         let mut sums = vec![0.0; n_products.ok_or(MatrixError::TooMany { n_frames, n_rows, limit })?];
         if !sums.is_empty() {
             match &self.numbers {
-                Numbers::F32(own) => add((own, n_columns), tile, zeros, &mut sums, &mut goes_on)?,
-                Numbers::F64(own) => add((own, n_columns), tile, zeros, &mut sums, &mut goes_on)?,
+                Numbers::F32(own) => add(own, tile, zeros, &mut sums, &mut goes_on)?,
+                Numbers::F64(own) => add(own, tile, zeros, &mut sums, &mut goes_on)?,
             }
         }
         // Which NaN it is depends on the processor.
@@ -159,13 +165,13 @@ pub(super) enum Zeros {
 
 /// Adds products to `sums`, block by block of pixels, frames and rows.
 fn add<T: Number>(
-    (own, n_columns): (&[T], usize),
+    own: &Packed<T>,
     tile: &dyn HostTile,
     zeros: Zeros,
     sums: &mut [f64],
     mut goes_on: impl FnMut() -> bool,
 ) -> Result<(), MatrixError> {
-    let (n_rows, multiply) = (own.len() / n_columns, T::multiply());
+    let (n_rows, multiply) = (own.n_rows(), T::multiply());
     let mut pixels = Converted::<T>::new(tile)?;
     let mut products = vec![T::zeroed(); FRAMES * ROWS.min(n_rows)];
     let mut steps = steps(tile, KEPT / size_of::<T>() / n_rows / COLUMNS).peekable();
@@ -185,8 +191,7 @@ fn add<T: Number>(
                 }
             }
             n_made += frames.len() * columns.len() * some.len();
-            let numbers = &own[some.start * n_columns..some.end * n_columns];
-            let rows = Rows { numbers, pitch: n_columns, start: columns.start, len: columns.len() };
+            let rows = own.rows(&some, columns);
             let products = &mut products[..frames.len() * some.len()];
             multiply(frames, rows, products, &mut ahead);
             if zeros == Zeros::LeftOut && !products.iter().all(|&product| product.into().is_finite()) {
@@ -215,11 +220,17 @@ struct Step {
 /// The way through a tile, with `n_kept` times [`COLUMNS`] at a time.
 fn steps(tile: &dyn HostTile, n_kept: usize) -> impl Iterator<Item = Step> {
     let n_frames = tile.n_frames();
-    let kept = parts(tile.block(), n_kept.clamp(1, MAX_KEPT) * COLUMNS);
+    let kept = blocks(tile.block(), n_kept.clamp(1, MAX_KEPT));
     let frames = kept.flat_map(move |kept| parts(0..n_frames, FRAMES).map(move |frames| (kept.clone(), frames)));
     frames.flat_map(|(kept, frames)| {
-        parts(kept.clone(), COLUMNS).map(move |columns| Step { kept: kept.clone(), frames: frames.clone(), columns })
+        blocks(kept.clone(), 1).map(move |columns| Step { kept: kept.clone(), frames: frames.clone(), columns })
     })
+}
+
+/// Columns in parts that end, but for the last one, at a multiple of [`COLUMNS`]: `n` such multiples each, or the first one less.
+fn blocks(columns: Range<usize>, n: usize) -> impl Iterator<Item = Range<usize>> {
+    let aligned = columns.start / COLUMNS * COLUMNS..columns.end;
+    parts(aligned, n * COLUMNS).map(move |part| part.start.max(columns.start)..part.end)
 }
 
 /// A range in parts of `len`, the last of which may be shorter.
@@ -247,14 +258,14 @@ struct Converted<'a, T> {
     /// The frames, and what makes numbers of theirs; nothing where they are the same.
     stored: Option<(Vec<&'a [u8]>, Option<Kernel>)>,
     /// Numbers of up to [`FRAMES`], one after the other.
-    room: Vec<T>,
+    room: Lines<T>,
 }
 
 impl<'a, T: Number> Converted<'a, T> {
     fn new(tile: &'a dyn HostTile) -> Result<Self, FillFailed> {
         let convert = (tile.dtype() != T::DTYPE).then(|| kernel(tile.dtype(), ByteOrder::Little, T::DTYPE)).flatten();
         let stored = tile.stored()?.map(|frames| (frames, convert));
-        Ok(Self { tile, stored, room: Vec::new() })
+        Ok(Self { tile, stored, room: Lines::new() })
     }
 
     fn are_converted(&self) -> bool {
@@ -283,8 +294,8 @@ impl<'a, T: Number> Converted<'a, T> {
                 return Ok(found);
             }
             Some((_, Some(convert))) => {
-                self.room.resize(FRAMES * COLUMNS, T::zeroed());
-                for (frame, room) in stored.iter().zip(self.room.chunks_exact_mut(step.columns.len())) {
+                self.room.resize(FRAMES * COLUMNS);
+                for (frame, room) in stored.iter().zip(self.room.numbers_mut().chunks_exact_mut(step.columns.len())) {
                     convert(frame, bytemuck::cast_slice_mut(room));
                 }
                 &step.columns
@@ -292,14 +303,15 @@ impl<'a, T: Number> Converted<'a, T> {
             // Reading costs the less the more is read at once.
             None => {
                 if step.columns.start == step.kept.start {
-                    self.room.resize(step.frames.len() * step.kept.len(), T::zeroed());
-                    let room = bytemuck::cast_slice_mut(&mut self.room);
+                    let len = step.frames.len() * step.kept.len();
+                    self.room.resize(len);
+                    let room = bytemuck::cast_slice_mut(&mut self.room.numbers_mut()[..len]);
                     self.tile.read(step.frames.clone(), step.kept.clone(), T::DTYPE, room)?;
                 }
                 &step.kept
             }
         };
-        for (frame, found) in self.room.chunks_exact(columns.len()).zip(&mut found) {
+        for (frame, found) in self.room.numbers().chunks_exact(columns.len()).zip(&mut found) {
             *found = &frame[step.columns.start - columns.start..][..step.columns.len()];
         }
         Ok(found)

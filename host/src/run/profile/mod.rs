@@ -77,8 +77,8 @@ pub enum Phase {
     Update,
     /// A partition begins.
     Begin,
-    /// The host reads and decodes a tile, straight into the plugin's memory. Files are mapped: reading is part of the loop
-    /// that decodes, and can't be told from it. Of several UDFs the first one pays for what comes from the disk.
+    /// The host reads and decodes a tile, straight into the plugin's memory, and waits for the disk meanwhile. Of several UDFs
+    /// the first one pays for what comes from there.
     Read,
     /// The host gets room for a tile from the plugin, and writes what is beside the pixels.
     HandOver,

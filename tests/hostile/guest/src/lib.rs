@@ -7,12 +7,17 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use lthost_guest_sdk::{Level, Role, bindings::lthost::udf::kernels::Matrix, log, prelude::*};
+use lthost_guest_sdk::{
+    Level, Role,
+    bindings::lthost::udf::kernels::{Fourier, Matrix},
+    log,
+    prelude::*,
+};
 
 export_udf!(Hostile);
 
 /// How it misbehaves.
-const ATTACKS: [&str; 25] = [
+const ATTACKS: [&str; 35] = [
     "none",
     "panic",
     "panic-lines",
@@ -38,6 +43,16 @@ const ATTACKS: [&str; 25] = [
     "matrix-hoard",
     "matrix-flood",
     "matrix-products",
+    "fourier-of-counts",
+    "fourier-of-no-axis",
+    "fourier-of-nothing",
+    "fourier-too-long",
+    "fourier-too-large",
+    "fourier-of-pieces",
+    "fourier-hoard",
+    "fourier-flood",
+    "fourier-of-much",
+    "fourier-for-ever",
 ];
 /// Functions where it may do so.
 const FUNCTIONS: [&str; 9] =
@@ -165,6 +180,7 @@ impl Hostile {
             "memory" => hoard(),
             "memory-polite" => ask_politely(),
             attack if attack.starts_with("matrix") => multiply(attack),
+            attack if attack.starts_with("fourier") => transform(attack),
             "memory-then-panic" => ask_politely().map(|()| panic!("no room left")),
             attack => speak(attack),
         }
@@ -224,6 +240,38 @@ fn multiply(attack: &str) -> Result<()> {
             std::mem::forget(matrix(42));
         },
         "matrix-products" => drop(matrix(42).tile_products()),
+        attack => return Err(Error::new(format!("there is no attack `{attack}`"))),
+    }
+    Ok(())
+}
+
+/// Attacks on the Fourier transforms that the host has for plugins.
+fn transform(attack: &str) -> Result<()> {
+    let fourier = |shape: &[u64]| Fourier::new(Dtype::F32.into(), shape);
+    match attack {
+        "fourier-of-counts" => drop(Fourier::new(Dtype::U16.into(), &[4])),
+        "fourier-of-no-axis" => drop(fourier(&[])),
+        "fourier-of-nothing" => drop(fourier(&[4, 0])),
+        "fourier-too-long" => drop(fourier(&[u64::MAX])),
+        "fourier-too-large" => drop(fourier(&[1 << 20; 8])),
+        "fourier-of-pieces" => drop(fourier(&[4]).forward(&[0; 24])),
+        "fourier-hoard" => loop {
+            std::mem::forget(fourier(&[1 << 20]));
+        },
+        "fourier-flood" => loop {
+            std::mem::forget(fourier(&[1]));
+        },
+        // Of a number of 4 bytes becomes one of 8.
+        "fourier-of-much" => loop {
+            std::mem::forget(black_box(fourier(&[1]).forward(&vec![0; 8 << 20])));
+        },
+        "fourier-for-ever" => {
+            // A prime number: that takes longest.
+            let (fourier, numbers) = (fourier(&[1_048_573]), vec![0; 4 * 1_048_573]);
+            loop {
+                black_box(fourier.forward(&numbers));
+            }
+        }
         attack => return Err(Error::new(format!("there is no attack `{attack}`"))),
     }
     Ok(())
