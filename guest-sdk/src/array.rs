@@ -1,16 +1,18 @@
 //! Arrays of any number of dimensions: parameters like a stack of masks.
 
+use std::sync::Arc;
+
 use crate::{
     Dtype, Element, Error, Numbers, Result,
     bindings::Values,
     numbers::{no_values, refill},
 };
 
-/// An array in C order (last axis fastest).
+/// An array in C order (last axis fastest). A clone has the same elements in memory, until one of them is written to.
 #[derive(Debug, Clone)]
 pub struct Array {
     shape: Vec<usize>,
-    values: Values,
+    values: Arc<Values>,
 }
 
 impl Array {
@@ -29,7 +31,7 @@ impl Array {
     ///
     /// Where `shape` has more elements than can be counted.
     pub fn zeros(shape: &[usize], dtype: Dtype) -> Result<Self> {
-        let mut array = Self { shape: Vec::new(), values: no_values(dtype) };
+        let mut array = Self { shape: Vec::new(), values: Arc::new(no_values(dtype)) };
         array.reset(shape, dtype)?;
         Ok(array)
     }
@@ -42,10 +44,10 @@ impl Array {
     pub fn reset(&mut self, shape: &[usize], dtype: Dtype) -> Result<()> {
         let len = shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent));
         let len = len.ok_or_else(|| Error::new(format!("an array of shape {shape:?} is too big for any memory")))?;
-        if self.dtype() != dtype {
-            self.values = no_values(dtype);
+        if self.dtype() != dtype || Arc::get_mut(&mut self.values).is_none() {
+            self.values = Arc::new(no_values(dtype));
         }
-        refill(&mut self.values, len, 0.0);
+        refill(Arc::make_mut(&mut self.values), len, 0.0);
         self.shape = shape.to_vec();
         Ok(())
     }
@@ -56,20 +58,18 @@ impl Array {
     ///
     /// Where `shape` has room for more or fewer.
     pub fn reshaped(self, shape: &[usize]) -> Result<Self> {
-        Self::from_values(shape.to_vec(), self.values)
+        check_len(shape, self.numbers().len())?;
+        Ok(Self { shape: shape.to_vec(), ..self })
     }
 
     /// An array of one axis.
     pub fn list<T: Element>(numbers: &[T]) -> Self {
-        Self { shape: vec![numbers.len()], values: T::values(numbers) }
+        Self { shape: vec![numbers.len()], values: Arc::new(T::values(numbers)) }
     }
 
     pub(crate) fn from_values(shape: Vec<usize>, values: Values) -> Result<Self> {
-        let len = Numbers::of(&values).len();
-        if shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent)) != Some(len) {
-            return Err(Error::new(format!("an array of shape {shape:?} cannot have {len} elements")));
-        }
-        Ok(Self { shape, values })
+        check_len(&shape, Numbers::of(&values).len())?;
+        Ok(Self { shape, values: Arc::new(values) })
     }
 
     /// Extent of each axis.
@@ -94,7 +94,7 @@ impl Array {
 
     /// Its elements for writing, if they are `T`.
     pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
-        T::of_mut(&mut self.values)
+        T::of_mut(Arc::make_mut(&mut self.values))
     }
 
     /// Its elements, converted to `T`.
@@ -109,12 +109,19 @@ impl Array {
             T::values(&array.to_vec::<T>())
         }
         let values = crate::each_dtype!(Numbers::none(dtype), |none| to(none, self));
-        Self { shape: self.shape.clone(), values }
+        Self { shape: self.shape.clone(), values: Arc::new(values) }
     }
 
     pub(crate) fn into_values(self) -> Values {
-        self.values
+        Arc::unwrap_or_clone(self.values)
     }
+}
+
+fn check_len(shape: &[usize], len: usize) -> Result<()> {
+    if shape.iter().try_fold(1_usize, |size, &extent| size.checked_mul(extent)) == Some(len) {
+        return Ok(());
+    }
+    Err(Error::new(format!("an array of shape {shape:?} cannot have {len} elements")))
 }
 
 impl PartialEq for Array {
@@ -137,5 +144,16 @@ mod tests {
         assert!(array.reshaped(&[7]).is_err());
         assert!(Array::new(&[2, 2], &[1_u8, 2, 3]).is_err());
         assert!(Array::new::<u8>(&[usize::MAX, 2], &[]).is_err(), "the product overflows");
+    }
+
+    #[test]
+    fn a_clone_is_another_array() {
+        let array = Array::new(&[3], &[1_u16, 2, 3]).unwrap();
+        let (mut written, mut reset) = (array.clone(), array.clone());
+        written.as_mut_slice::<u16>().unwrap()[1] = 7;
+        reset.reset(&[2], Dtype::U16).unwrap();
+        assert_eq!(array.to_vec::<u16>(), [1, 2, 3]);
+        assert_eq!(written.to_vec::<u16>(), [1, 7, 3]);
+        assert_eq!(reset.to_vec::<u16>(), [0, 0]);
     }
 }

@@ -202,9 +202,10 @@ fn functions_of_a_plugin_are_found_at_work() {
     ended.succeeds();
     let profile = folder.json("out/profile.json");
     let lines = profile["lines"].as_array().unwrap();
-    let is_own =
-        |line: &Json| line["plugin"] == "crystallinity" && line["function"].as_str().unwrap().contains("transform");
-    assert!(lines.iter().any(is_own), "{lines:?}");
+    // What the host computes for a plugin takes the time of whoever asked for it: most of it, here.
+    let function = lines[0]["function"].as_str().unwrap();
+    let is_own = ["ring_sum", "Fourier", "fourier"].iter().any(|name| function.contains(name));
+    assert!(is_own && lines[0]["plugin"] == "crystallinity", "{lines:?}");
     assert!(ended.stderr.contains("plugins were found at work"), "{ended:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Declaration, Usage};
+use super::{Declaration, Spare, Usage};
 use crate::shape::{FrameIdx, RoiIdx, Shape};
 
 /// A partition in both index spaces.
@@ -82,6 +82,7 @@ pub(crate) struct Emission {
     expected: Vec<Expected>,
     /// Only results have masks.
     takes_masks: bool,
+    spare: Spare,
 }
 
 #[derive(Debug)]
@@ -147,11 +148,17 @@ impl Emission {
                 mask: None,
             })
             .collect();
-        Self { expected, takes_masks: false }
+        Self { expected, takes_masks: false, spare: Spare::default() }
+    }
+
+    /// Puts pieces into memory that is left over.
+    pub(crate) fn with_spare(self, spare: &Spare) -> Self {
+        Self { spare: spare.clone(), ..self }
     }
 
     /// Takes a piece of a buffer.
     pub(crate) fn emit(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), EmissionError> {
+        let spare = self.spare.clone();
         let buffer = self.expected(number)?;
         let name = || buffer.name.clone();
         if buffer.need == Need::Nothing {
@@ -177,7 +184,15 @@ impl Emission {
             Some(last) if last.offset + (last.data.len() / buffer.element_bytes) as u64 == offset => {
                 last.data.extend_from_slice(data);
             }
-            _ => buffer.pieces.push(Piece { offset, data: data.to_vec() }),
+            _ => {
+                // Those that have to be whole are so in the end.
+                let is_first_of_all = buffer.need == Need::Whole && offset == 0;
+                let n_elements = if is_first_of_all { buffer.n_elements } else { n_elements };
+                let n_bytes = usize::try_from(n_elements).unwrap_or(data.len()).saturating_mul(buffer.element_bytes);
+                let mut memory = spare.take(n_bytes);
+                memory.extend_from_slice(data);
+                buffer.pieces.push(Piece { offset, data: memory });
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::{
     bindings::types as wit,
     error::printable,
     instance::{Pixels, TileInput},
+    lower,
     manifest::{Axis, Capabilities, Manifest, Parameter, ParameterType, Value},
 };
 use crate::{
@@ -328,17 +329,17 @@ pub(super) fn to_dtype(from: Dtype) -> wit::Dtype {
     }
 }
 
-pub(super) fn to_value(from: &Value) -> wit::Value {
+pub(super) fn to_value(from: &Value) -> lower::Value<'_> {
     match from {
-        Value::Absent => wit::Value::Absent,
-        Value::Flag(flag) => wit::Value::Flag(*flag),
-        Value::Integer(number) => wit::Value::Integer(*number),
-        Value::Number(number) => wit::Value::Number(*number),
-        Value::Text(text) => wit::Value::Text(text.clone()),
-        Value::Dtype(dtype) => wit::Value::Dtype(to_dtype(*dtype)),
-        Value::Array(array) => wit::Value::Array(wit::Array {
-            shape: array.shape.axes().to_vec(),
-            data: to_values(array.dtype, &array.data),
+        Value::Absent => lower::Value::Absent,
+        Value::Flag(flag) => lower::Value::Flag(*flag),
+        Value::Integer(number) => lower::Value::Integer(*number),
+        Value::Number(number) => lower::Value::Number(*number),
+        Value::Text(text) => lower::Value::Text(text),
+        Value::Dtype(dtype) => lower::Value::Dtype(to_dtype(*dtype)),
+        Value::Array(Array { dtype, shape, data }) => lower::Value::Array(lower::Array {
+            shape: shape.axes(),
+            data: lower::Values::new(*dtype, lower::Fill::Slice(data)),
         }),
     }
 }

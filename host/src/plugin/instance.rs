@@ -21,7 +21,7 @@ use super::{
     state::{self, Logger, State},
 };
 use crate::{
-    buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Usage},
+    buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Spare, Usage},
     correction::Corrections,
     shape::{Dtype, FrameIdx, Roi, Shape},
     tile::{CsrRows, SigBlock, Tiling},
@@ -34,12 +34,14 @@ pub(crate) struct Sandbox {
     pub(crate) logger: Logger,
     /// Only if somebody wants to know where the time goes.
     pub(crate) sampler: Option<Sampler>,
+    /// Where buffers come from and go to.
+    pub(crate) spare: Spare,
 }
 
 impl Sandbox {
     /// Without samples.
     pub(crate) fn new(limits: Limits, cancel: Cancel, logger: Logger) -> Self {
-        Self { limits, cancel, logger, sampler: None }
+        Self { limits, cancel, logger, sampler: None, spare: Spare::default() }
     }
 }
 
@@ -137,11 +139,13 @@ pub(crate) struct Instance {
     udf: Option<Udf>,
     /// Where it was given memory for tiles.
     window: Range<usize>,
+    spare: Spare,
 }
 
 /// The UDF in an instance, with the functions whose arguments are lowered in place.
 struct Udf {
     resource: ResourceAny,
+    update: Func,
     window: Func,
     process: Func,
     merge: Func,
@@ -171,7 +175,7 @@ impl Instance {
         };
         let (bindings, exports) =
             instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", &error))?;
-        Ok(Self { store, bindings, exports, udf: None, window: 0..0 })
+        Ok(Self { store, bindings, exports, udf: None, window: 0..0, spare: sandbox.spare.clone() })
     }
 
     /// What the plugin says of itself.
@@ -199,16 +203,16 @@ impl Instance {
             corrections: convert::to_corrections(meta.corrections),
             metadata: meta.metadata.to_vec(),
         };
-        let resource =
-            self.call("create", Place::default(), |guest, store| guest.udf().call_create(store, &arguments, &meta))?;
-        let mut method = |name: &str| {
-            let udf = self.exports.get_export_index(&mut self.store, None, bindings::EXPORT);
-            let method = self.exports.get_export_index(&mut self.store, udf.as_ref(), &format!("[method]udf.{name}"));
-            let func = method.and_then(|method| self.exports.get_func(&mut self.store, method));
-            func.ok_or_else(|| PluginError::Runtime { message: format!("`{name}` vanished from the plugin") })
-        };
+        let create = self.export("[static]udf.create")?;
+        self.store.data_mut().start_call(Place::default());
+        let created = create
+            .typed::<(&[lower::Argument<'_>], &wit::Meta), (Result<ResourceAny, wit::Error>,)>(&self.store)
+            .and_then(|create| create.call(&mut self.store, (&arguments, &meta)));
+        let resource = self.settle("create", created.map(|(outcome,)| outcome))?;
+        let mut method = |name: &str| self.export(&format!("[method]udf.{name}"));
         self.udf = Some(Udf {
             resource,
+            update: method("update")?,
             window: method("window")?,
             process: method("process")?,
             merge: method("merge")?,
@@ -218,10 +222,18 @@ impl Instance {
         self.check_methods()
     }
 
+    /// A function of the interface that the plugin exports.
+    fn export(&mut self, name: &str) -> Result<Func, PluginError> {
+        let interface = self.exports.get_export_index(&mut self.store, None, bindings::EXPORT);
+        let export = self.exports.get_export_index(&mut self.store, interface.as_ref(), name);
+        let func = export.and_then(|export| self.exports.get_func(&mut self.store, export));
+        func.ok_or_else(|| PluginError::Runtime { message: format!("`{name}` vanished from the plugin") })
+    }
+
     /// Takes new values of parameters.
     pub(crate) fn update(&mut self, parameters: &Parameters) -> Result<(), PluginError> {
-        let (udf, arguments) = (self.resource(), arguments(parameters));
-        self.call("update", Place::default(), |guest, store| guest.udf().call_update(store, udf, &arguments))
+        let (func, arguments) = (self.udf().update, arguments(parameters));
+        self.call_lowered("update", Place::default(), func, |udf| (udf, &arguments[..]))
     }
 
     /// How the UDF wants to be fed.
@@ -367,7 +379,8 @@ impl Instance {
     ) -> Result<Partial, PluginError> {
         let udf = self.resource();
         let place = partition_place(partition);
-        self.store.data_mut().emission = Emission::of_partial(declarations, partition.n_rows(), sig);
+        self.store.data_mut().emission =
+            Emission::of_partial(declarations, partition.n_rows(), sig).with_spare(&self.spare);
         self.call("end", place.clone(), |guest, store| guest.udf().call_end(store, udf))?;
         let buffers = self.finish_emission("end", &place)?.into_iter().map(|(pieces, _)| pieces).collect();
         Ok(Partial { partition: partition.clone(), buffers })
@@ -390,7 +403,7 @@ impl Instance {
         let dest = arrays(declarations, &dest_shapes, dest);
         let src = arrays(declarations, &src_shapes, &src);
         let place = partition_place(partition);
-        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig);
+        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig).with_spare(&self.spare);
         let func = self.udf().merge;
         let range = convert::to_partition(partition);
         self.call_lowered("merge", place.clone(), func, |udf| (udf, range, &dest[..], &src[..], valid))?;
@@ -420,7 +433,7 @@ impl Instance {
                 }
             })
             .collect();
-        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig);
+        self.store.data_mut().emission = Emission::of_merge(declarations, n_rows, sig).with_spare(&self.spare);
         let func = self.udf().merge_all;
         self.call_lowered("merge-all", Place::default(), func, |udf| (udf, &lowered[..]))?;
         self.finish_emission("merge-all", &Place::default()).map(joined)
@@ -521,6 +534,9 @@ impl Instance {
         check::<(ResourceAny, lower::Tile<'static>), Outcome>(&udf.process, &self.store)
             .and_then(|()| check::<(ResourceAny, lower::List<'static, u8>), Outcome>(&udf.window, &self.store))
             .and_then(|()| {
+                check::<(ResourceAny, &'static [lower::Argument<'static>]), Outcome>(&udf.update, &self.store)
+            })
+            .and_then(|()| {
                 check::<
                     (
                         ResourceAny,
@@ -558,10 +574,10 @@ fn is_run(frames: &[u64]) -> bool {
 }
 
 /// All parameters but AUX data.
-fn arguments(parameters: &Parameters) -> Vec<wit::Argument> {
+fn arguments(parameters: &Parameters) -> Vec<lower::Argument<'_>> {
     let is_aux = |name: &str| parameters.aux.iter().any(|aux| aux.name == name);
     let plain = parameters.values.iter().filter(|(name, _)| !is_aux(name));
-    plain.map(|(name, value)| wit::Argument { name: name.clone(), value: convert::to_value(value) }).collect()
+    plain.map(|(name, value)| lower::Argument { name, value: convert::to_value(value) }).collect()
 }
 
 fn partition_place(partition: &PartitionRange) -> Place {

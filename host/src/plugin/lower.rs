@@ -240,6 +240,34 @@ pub(crate) struct Array<'a> {
     pub(crate) data: Values<'a>,
 }
 
+/// `types.value`.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum Value<'a> {
+    #[component(name = "absent")]
+    Absent,
+    #[component(name = "flag")]
+    Flag(bool),
+    #[component(name = "integer")]
+    Integer(i64),
+    #[component(name = "number")]
+    Number(f64),
+    #[component(name = "text")]
+    Text(&'a str),
+    #[component(name = "dtype")]
+    Dtype(types::Dtype),
+    #[component(name = "array")]
+    Array(Array<'a>),
+}
+
+/// `types.argument`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Argument<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: Value<'a>,
+}
+
 /// `types.csr-data`.
 #[derive(ComponentType, Lower)]
 #[component(record)]

@@ -128,7 +128,9 @@ impl Sampler {
 fn place(frames: &[FrameInfo]) -> Option<(String, Option<String>)> {
     let named = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
     let plain = |frame: &FrameInfo| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), named);
-    for frame in frames {
+    // What stands between a plugin and the functions that it imports has no name.
+    let is_nameless = |frame: &&FrameInfo| frame.symbols().is_empty() && frame.func_name().is_none();
+    for frame in frames.iter().skip_while(is_nameless) {
         if frame.symbols().is_empty() {
             return Some((plain(frame), None));
         }

@@ -149,14 +149,21 @@ pub(super) fn check_deadline(store: StoreContextMut<'_, State>) -> wasmtime::Res
         state.timed_out = true;
         wasmtime::bail!("out of time");
     }
+    sample(&mut store);
+    Ok(UpdateDeadline::Continue(1))
+}
+
+/// Notes where the plugin is, if somebody wants to know and the clock has ticked since its own code went on.
+pub(super) fn sample(store: &mut StoreContextMut<'_, State>) {
+    let state = store.data_mut();
     if let Some((sampler, n_ticks)) = state.sampling.as_mut().and_then(Sampling::due) {
         let (plugin, start) = (state.plugin.clone(), Instant::now());
-        sampler.sample(&plugin, n_ticks, &store);
+        sampler.sample(&plugin, n_ticks, &*store);
         if let Some(sampling) = &mut store.data_mut().sampling {
             sampling.took(start.elapsed());
+            sampling.since().now();
         }
     }
-    Ok(UpdateDeadline::Continue(1))
 }
 
 impl ResourceLimiter for State {

@@ -98,7 +98,7 @@ impl Job {
         let clock = Clock::new(pool, config.profile);
         let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
         let sampler = config.profile.then(Sampler::default);
-        let sandbox = Sandbox { limits, cancel: cancel.clone(), logger, sampler };
+        let sandbox = Sandbox { sampler, ..Sandbox::new(limits, cancel.clone(), logger) };
         let mut udfs = prepare(&source.scan, specs, &sandbox, &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(plan.window(&source.dataset, config, udf))).collect();
@@ -331,7 +331,7 @@ impl Job {
         let made = merger.udfs.iter_mut().zip(&partials).map(|(udf, partial)| udf.customized(partial));
         let made = made.collect::<Result<Vec<_>, _>>()?;
         for ((udf, partial), made) in merger.udfs.iter_mut().zip(partials).zip(made) {
-            udf.merge(partial, &partition.present, made.as_ref());
+            udf.merge(partial, &partition.present, made);
         }
         merger.n_frames_done += partition.n_frames();
         merger.n_merged += 1;

@@ -9,7 +9,7 @@ use super::{
     source::Scan,
 };
 use crate::{
-    buffer::{Declaration, Merge, Partial, Usage},
+    buffer::{Declaration, Merge, Partial, Spare, Usage},
     merge::Merged,
     plugin::{Emitted, Granularity, Instance, Manifest, Parameters, Plugin, PluginError, Preferences, Role, Sandbox},
     results::{ResultBuffer, finish},
@@ -34,6 +34,8 @@ pub(super) struct Prepared {
     sig: Shape,
     /// What times it, and its place in the run.
     clock: (Clock, usize),
+    /// Where buffers go that are merged.
+    spare: Spare,
 }
 
 /// What a worker needs to make its own instance.
@@ -101,6 +103,7 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
         n_rows,
         sig,
         clock,
+        spare: sandbox.spare.clone(),
     })
 }
 
@@ -137,16 +140,19 @@ impl Prepared {
     }
 
     /// Merges a partial with what [`Prepared::customized`] made of it.
-    pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>, made: Option<&Emitted>) {
+    pub(super) fn merge(&mut self, partial: Partial, present: &Range<RoiIdx>, made: Option<Emitted>) {
         let (clock, idx) = self.clock.clone();
-        match made {
+        match &made {
             // Timed by `customized`; this is a copy.
-            Some(_) => self.merged.merge(&partial, present, made),
+            Some(_) => self.merged.merge(&partial, present, made.as_ref()),
             None => clock.merge(idx, &partial, || self.merged.merge(&partial, present, None)),
         }
+        made.into_iter().flatten().filter_map(|(data, _)| data).for_each(|data| self.spare.give(data));
         if self.needs_custom() && !self.manifest.capabilities.merge {
             // `merge-all` wants all of them at the end; the standard merges went on as usual.
             self.partials.push(partial);
+        } else {
+            partial.buffers.into_iter().flatten().for_each(|piece| self.spare.give(piece.data));
         }
     }
 

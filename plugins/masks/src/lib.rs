@@ -87,9 +87,14 @@ impl Udf for Masks {
         let input = meta.input_dtype(&Preferences::at_least(params.get("preferred_dtype")?));
         let dtype = input.promote(mask_dtype);
         given::check_kept(&masks, mask_dtype)?;
-        let masks = converted(masks, mask_dtype);
-        // A number that is finite may be infinite in a smaller dtype.
-        given::check_finite(&masks)?;
+        let masks = if masks.dtype() == mask_dtype {
+            masks
+        } else {
+            let masks = masks.converted(mask_dtype);
+            // A number that is finite may be infinite in a smaller dtype.
+            given::check_finite(&masks)?;
+            masks
+        };
         let masks = if input.is_complex() { masks } else { split(masks)? };
         let masks = converted(masks, if input.is_complex() { dtype } else { dtype.part() });
         if meta.role == Role::Main {

@@ -15,7 +15,7 @@ use wasmtime::{
 use super::{
     bindings::{self, types},
     convert, lower,
-    state::{State, broken},
+    state::{State, broken, sample},
 };
 use fourier::{Direction, Fourier, FourierError};
 use matrix::{Matrix, MatrixError, Zeros};
@@ -175,6 +175,8 @@ fn transform(
             !is_late && !state.cancel.is_cancelled()
         });
     store.data_mut().timed_out |= is_late;
+    // The time is that of whoever asked.
+    sample(store);
     let transformed = transformed.map_err(|error| match error {
         FourierError::Stopped => wasmtime::Error::new(error),
         error => broken(store, error.to_string()),
@@ -195,6 +197,8 @@ fn tile_products(store: &mut Store<'_>, matrix: &Resource<Matrix>, zeros: Zeros)
     });
     put_back(store, number, matrix);
     store.data_mut().timed_out |= is_late;
+    // The time is that of whoever asked.
+    sample(store);
     products.map_err(|error| match error {
         MatrixError::Stopped | MatrixError::Unread(_) => wasmtime::Error::new(error),
         error => broken(store, error.to_string()),

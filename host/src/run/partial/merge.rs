@@ -310,7 +310,7 @@ fn merge_one(
         let partial = partial_of(udf.declarations(), buffers, &read.blocks, (&partition.range, sig));
         let partial = partial.map_err(|what| unreadable(&what))?;
         let made = udf.customized(&partial)?;
-        udf.merge(partial, &partition.present, made.as_ref());
+        udf.merge(partial, &partition.present, made);
     }
     Ok(())
 }
