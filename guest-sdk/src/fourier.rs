@@ -9,7 +9,7 @@ use crate::{Element, Error, Float, Result, cast};
 ///
 /// As numpy's `fftn` and `ifftn` are, and for real numbers `rfftn` and `irfftn`: the inverse one is divided by the numbers of an
 /// array; of the transform along a last axis of `n` real numbers the first `n / 2 + 1` are kept, which tell all others. With
-/// `--deterministic` they are the same bits on any machine.
+/// `--deterministic` they are the same bits on any machine on which sine and cosine have the same.
 #[derive(Debug)]
 pub struct Fourier<E: Float> {
     shape: Vec<usize>,

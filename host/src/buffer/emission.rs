@@ -76,6 +76,9 @@ enum Need {
     Whole,
 }
 
+/// Elements for which there is room before they come.
+const MAX_AHEAD: u64 = 4 << 20;
+
 /// Collects what one call of a plugin's function emits.
 #[derive(Debug, Default)]
 pub(crate) struct Emission {
@@ -185,11 +188,11 @@ impl Emission {
                 last.data.extend_from_slice(data);
             }
             _ => {
-                // Those that have to be whole are so in the end.
-                let is_first_of_all = buffer.need == Need::Whole && offset == 0;
-                let n_elements = if is_first_of_all { buffer.n_elements } else { n_elements };
-                let n_bytes = usize::try_from(n_elements).unwrap_or(data.len()).saturating_mul(buffer.element_bytes);
-                let mut memory = spare.take(n_bytes);
+                // A buffer that has to be whole mostly comes from its beginning on; a liar gets such memory once.
+                let is_begun = buffer.need == Need::Whole && offset == 0 && buffer.pieces.is_empty();
+                let n_elements = if is_begun { buffer.n_elements.min(MAX_AHEAD) } else { n_elements };
+                let n_bytes = usize::try_from(n_elements).unwrap_or(0).saturating_mul(buffer.element_bytes);
+                let mut memory = spare.take(n_bytes.max(data.len()));
                 memory.extend_from_slice(data);
                 buffer.pieces.push(Piece { offset, data: memory });
             }
@@ -310,6 +313,16 @@ mod tests {
         short.emit(0, 0, &[0; 4]).unwrap();
         assert!(matches!(short.finish(), Err(EmissionError::Missing { .. })));
         assert!(matches!(Emission::default().emit(0, 0, &[]), Err(EmissionError::Unexpected)));
+    }
+
+    #[test]
+    fn who_begins_again_and_again_gets_room_for_a_whole_buffer_once() {
+        let mut emission = emission(Kind::Sig, Merge::Sum);
+        emission.expected[0].n_elements = 1 << 20;
+        (0..1000).for_each(|_| emission.emit(0, 0, &[0; 2]).unwrap());
+        let n_bytes: usize = emission.expected[0].pieces.iter().map(|piece| piece.data.capacity()).sum();
+        assert!(n_bytes < 3 << 20, "{n_bytes}");
+        assert!(matches!(emission.finish(), Err(EmissionError::Twice { .. })));
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub(crate) struct RunningArgs {
     /// Number of partitions; may change the last digits of real numbers [default: by the size of the data set]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     partitions: Option<u64>,
-    /// Size of a tile, like 256K; may change the last digits of real numbers [default: 1M]
+    /// Size of a tile, like 256K; may change the last digits of real numbers [default: 1M; more where no
+    /// plugin gets the pixels]
     #[arg(long, value_name = "BYTES", value_parser = some_bytes)]
     tile_bytes: Option<u64>,
     /// Take the tiles of each partition from the last to the first, to see that results don't depend on their order

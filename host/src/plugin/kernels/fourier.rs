@@ -11,7 +11,7 @@ use crate::shape::{Dtype, DtypeKind};
 
 /// Axes that an array has at most.
 const MAX_AXES: usize = 8;
-/// Numbers along an axis, at most: some milliseconds' worth, for nobody looks at the clock meanwhile.
+/// Numbers along an axis, at most: a fraction of a second's worth, for nobody looks at the clock meanwhile.
 const MAX_EXTENT: u64 = 1 << 20;
 /// Columns that are transformed at a time: what a line of a cache has of them is used at once.
 const COLUMNS: usize = 16;
@@ -87,14 +87,15 @@ part!(f32 f64);
 impl Fourier {
     /// Of arrays of `shape`: of real numbers, of which one half of the transform is kept, or of complex ones.
     ///
-    /// With `portable`, the same bits come out on any machine; otherwise those that the processor's own instructions make.
+    /// With `portable`, the same bits come out on any machine where sine and cosine have the same; otherwise those that the
+    /// processor's own instructions make.
     pub(super) fn new(dtype: Dtype, shape: Vec<u64>, portable: bool, limit: usize) -> Result<Self, FourierError> {
         let is_possible = (1..=MAX_AXES).contains(&shape.len()) && shape.iter().all(|n| (1..=MAX_EXTENT).contains(n));
         let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
         let Some(extents) = extents.filter(|_| is_possible) else { return Err(FourierError::Shape { shape }) };
         let size = extents.iter().try_fold(1_usize, |size, extent| size.checked_mul(*extent));
         let complex_bytes = if matches!(dtype, Dtype::F32 | Dtype::C64) { 8 } else { 16 };
-        // The transform of an array, and what is kept for each axis.
+        // As much as for the transform of one array, and what is kept for each axis.
         let n_bytes = size.and_then(|size| size.checked_mul(complex_bytes)).unwrap_or(usize::MAX);
         let n_bytes = n_bytes.saturating_add(kept_bytes(&extents, complex_bytes));
         if n_bytes > limit {
@@ -118,7 +119,7 @@ impl Fourier {
     }
 
     /// Transforms one array after the other, little-endian in C order. What is made takes at most `limit` bytes. `goes_on` is
-    /// asked every few milliseconds.
+    /// asked every few milliseconds, and of very long axes after each line.
     pub(super) fn transform(
         &self,
         direction: Direction,
@@ -192,7 +193,8 @@ impl<T: Part> Plan<T> {
         if !bytes.len().is_multiple_of(from_bytes) {
             return Err(FourierError::Fraction { n_bytes: bytes.len(), array_bytes: from_bytes });
         }
-        let n_bytes = (bytes.len() / from_bytes).saturating_mul(to_bytes).saturating_add(spectrum_bytes);
+        // Beside what is made: an array's transform, and some columns of it.
+        let n_bytes = (bytes.len() / from_bytes).saturating_mul(to_bytes).saturating_add(2 * spectrum_bytes);
         if n_bytes > limit {
             return Err(FourierError::TooLarge { n_bytes, limit });
         }
@@ -330,10 +332,12 @@ impl<T: Part> Plan<T> {
         for axis in (0..self.shape.len() - 1).rev() {
             let (extent, plan) = (self.shape[axis], &self.plans(direction)[axis]);
             let mut scratch = vec![Complex::zeroed(); plan.get_inplace_scratch_len()];
-            let mut columns = vec![Complex::zeroed(); extent * COLUMNS.min(width)];
+            // Not for longer than between two looks at the clock.
+            let n_together = COLUMNS.min(width).min((NUMBERS / extent).max(1));
+            let mut columns = vec![Complex::zeroed(); extent * n_together];
             for plane in array.chunks_exact_mut(extent * width) {
-                for first in (0..width).step_by(COLUMNS) {
-                    let n_columns = COLUMNS.min(width - first);
+                for first in (0..width).step_by(n_together) {
+                    let n_columns = n_together.min(width - first);
                     let columns = &mut columns[..n_columns * extent];
                     for (y, row) in plane.chunks_exact(width).enumerate() {
                         for (x, number) in row[first..first + n_columns].iter().enumerate() {

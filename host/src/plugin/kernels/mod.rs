@@ -126,7 +126,8 @@ fn link_fourier(kernels: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()>
         "[constructor]fourier",
         |mut store: Store<'_>, (dtype, shape): (types::Dtype, Vec<u64>)| -> wasmtime::Result<(Resource<Fourier>,)> {
             let state = store.data();
-            let (portable, limit) = (state.deterministic, state.limits.max_memory_bytes);
+            let portable = state.deterministic;
+            let limit = state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes);
             let fourier = Fourier::new(convert::dtype(dtype), shape, portable, limit);
             let handle = fourier.map_err(|error| error.to_string()).and_then(|fourier| {
                 let n_bytes = room(store.data(), fourier.n_bytes())?;
@@ -167,13 +168,13 @@ fn transform(
     arrays: &WasmList<u8>,
 ) -> wasmtime::Result<lower::List<'static, u8>> {
     let (state, mut is_late) = (store.data(), false);
+    let limit = state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes);
     let fourier = state.kept.fouriers.all.get(&handle.rep());
     let fourier = fourier.ok_or_else(|| wasmtime::Error::msg("there is no such Fourier transform"))?;
-    let transformed =
-        fourier.transform(direction, arrays.as_le_slice(&*store), state.limits.max_memory_bytes, &mut || {
-            is_late = Instant::now() >= state.deadline;
-            !is_late && !state.cancel.is_cancelled()
-        });
+    let transformed = fourier.transform(direction, arrays.as_le_slice(&*store), limit, &mut || {
+        is_late = Instant::now() >= state.deadline;
+        !is_late && !state.cancel.is_cancelled()
+    });
     store.data_mut().timed_out |= is_late;
     // The time is that of whoever asked.
     sample(store);

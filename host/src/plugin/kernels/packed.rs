@@ -71,7 +71,7 @@ impl<T: Number> Packed<T> {
         self.n_numbers.checked_div(self.n_columns).unwrap_or(0)
     }
 
-    /// Bytes that so many numbers take here: short rows take more than their own.
+    /// Bytes that so many numbers have here: short rows have more than their own.
     pub(super) fn n_bytes(&self, n_numbers: usize) -> usize {
         let per_line = size_of::<Line>() / size_of::<T>();
         // Whole blocks of columns are whole lines.
