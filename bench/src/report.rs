@@ -108,9 +108,8 @@ impl Report {
              - **lthost**: the library with the plugin in its sandbox. Compiling is not in it; making instances, \
              merging and results are.\n\
              - **native**: the same source as native code in the same process, for the processor stated above, over the same \
-             partitions and tiles, read and decoded by the same code. What partitions \
-             emit is dropped, not merged. UDFs of one pass share a tile. For `com` and `masksN` the host multiplies, outside \
-             of the sandbox; natively the SDK's loop stands for it, the one that a plugin has for products of its own.\n\
+             partitions and tiles, read and decoded by the same code. What partitions emit is dropped, not merged. UDFs of \
+             one pass share a tile. For `com` and `masksN` the host multiplies, outside of the sandbox; natively the SDK's loop stands for it, the one that a plugin has for products of its own.\n\
              - **limit**: every byte of the map read once and added up.\n\
              - **at least**: the target for the ratio to its left.\n\
              - **CPU time**: that of all threads and rounds together, lthost over native: less is better. It depends \

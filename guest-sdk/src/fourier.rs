@@ -60,7 +60,7 @@ impl<E: Float> Fourier<E> {
     pub fn forward(&self, arrays: &[E]) -> Result<Transformed<E::Complex>> {
         let shape = self.transformed_shape();
         whole(arrays.len(), &self.shape)?;
-        self.kept.forward(arrays, [&self.shape, &shape])
+        Ok(self.kept.forward(arrays, [&self.shape, &shape]))
     }
 
     /// The arrays whose transforms lie one after the other, the inverse of [`Fourier::forward`]. Of real ones, only so much of
@@ -72,7 +72,7 @@ impl<E: Float> Fourier<E> {
     pub fn inverse(&self, transforms: &[E::Complex]) -> Result<Transformed<E>> {
         let shape = self.transformed_shape();
         whole(transforms.len(), &shape)?;
-        self.kept.inverse(transforms, [&self.shape, &shape])
+        Ok(self.kept.inverse(transforms, [&self.shape, &shape]))
     }
 }
 
@@ -111,7 +111,7 @@ mod imp {
     //! The import. The host does not lie: it gives as many numbers as the contract says.
 
     use super::{Memory, Transformed};
-    use crate::{Dtype, Float, Result, bindings::lthost::udf::kernels, cast};
+    use crate::{Dtype, Float, bindings::lthost::udf::kernels, cast};
 
     /// Bytes that are transformed in one call, unless an array has more.
     const TRANSFORMED: usize = 4 << 20;
@@ -125,22 +125,12 @@ mod imp {
             Self(kernels::Fourier::new(dtype.into(), &shape))
         }
 
-        #[expect(clippy::unnecessary_wraps, reason = "the stand-in can fail")]
-        pub(super) fn forward<E: Float>(
-            &self,
-            arrays: &[E],
-            [shape, _]: [&[usize]; 2],
-        ) -> Result<Transformed<E::Complex>> {
-            Ok(in_portions(arrays, shape, |bytes| self.0.forward(bytes)))
+        pub(super) fn forward<E: Float>(&self, arrays: &[E], [shape, _]: [&[usize]; 2]) -> Transformed<E::Complex> {
+            in_portions(arrays, shape, |bytes| self.0.forward(bytes))
         }
 
-        #[expect(clippy::unnecessary_wraps, reason = "the stand-in can fail")]
-        pub(super) fn inverse<E: Float>(
-            &self,
-            transforms: &[E::Complex],
-            [_, shape]: [&[usize]; 2],
-        ) -> Result<Transformed<E>> {
-            Ok(in_portions(transforms, shape, |bytes| self.0.inverse(bytes)))
+        pub(super) fn inverse<E: Float>(&self, transforms: &[E::Complex], [_, shape]: [&[usize]; 2]) -> Transformed<E> {
+            in_portions(transforms, shape, |bytes| self.0.inverse(bytes))
         }
     }
 
@@ -176,7 +166,7 @@ mod imp {
     use std::f64::consts::TAU;
 
     use super::{Memory, Transformed, is_real};
-    use crate::{Complex, Dtype, Element, Float, Result};
+    use crate::{Complex, Dtype, Element, Float};
 
     #[derive(Debug)]
     pub(super) struct Kept;
@@ -186,12 +176,12 @@ mod imp {
             Self
         }
 
-        #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as the import")]
+        #[expect(clippy::unused_self, reason = "as the import")]
         pub(super) fn forward<E: Float>(
             &self,
             arrays: &[E],
             [shape, transformed]: [&[usize]; 2],
-        ) -> Result<Transformed<E::Complex>> {
+        ) -> Transformed<E::Complex> {
             let mut all = Vec::new();
             let (width, kept) = (shape[shape.len() - 1], transformed[shape.len() - 1]);
             for array in arrays.chunks_exact(shape.iter().product()) {
@@ -203,15 +193,15 @@ mod imp {
                         .flat_map(|row| row[..kept].iter().copied().map(E::Complex::from_complex)),
                 );
             }
-            Ok(Transformed(Memory::Numbers(all)))
+            Transformed(Memory::Numbers(all))
         }
 
-        #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as the import")]
+        #[expect(clippy::unused_self, reason = "as the import")]
         pub(super) fn inverse<E: Float>(
             &self,
             transforms: &[E::Complex],
             [shape, transformed]: [&[usize]; 2],
-        ) -> Result<Transformed<E>> {
+        ) -> Transformed<E> {
             let mut all = Vec::new();
             let (last, width, kept) = (shape.len() - 1, shape[shape.len() - 1], transformed[shape.len() - 1]);
             for array in transforms.chunks_exact(transformed.iter().product()) {
@@ -229,7 +219,7 @@ mod imp {
                     all.extend(inverse(&row).into_iter().map(E::from_complex));
                 }
             }
-            Ok(Transformed(Memory::Numbers(all)))
+            Transformed(Memory::Numbers(all))
         }
     }
 

@@ -7,7 +7,7 @@ use lthost_tests::wasm;
 
 use crate::program::Folder;
 
-/// Two frames whose extents are no powers of two.
+/// Three frames whose extents are no powers of two.
 const SCAN: [u64; 4] = [1, 3, 5, 6];
 
 fn number(i: u64) -> f64 {
@@ -82,4 +82,20 @@ fn transforms_are_the_sums_that_define_them() {
             assert_close(&parts(&folder, "whole_back", dtype), &complex, &format!("whole back, {what}"));
         }
     }
+}
+
+#[test]
+fn a_frame_of_any_size_is_transformed() {
+    // 18 MB in one call, of a plugin whose results are four bytes.
+    let folder = Folder::new();
+    let (side, bright) = (1500, 5.0_f64);
+    let mut data = vec![0; 8 * side * side];
+    data[8 * 1234..8 * 1235].copy_from_slice(&bright.to_le_bytes());
+    folder.array("large.npy", Dtype::F64, &[1, 1, side as u64, side as u64], data);
+    // One bright pixel is as strong at every frequency; three of them are counted.
+    let ring = ["--plugin", "crystallinity", "-p", "rad_in=0.5", "-p", "rad_out=1"];
+    folder.lthost(&[&["run", "--quiet", "--dataset", "large.npy", "-o", "out"], &ring[..]].concat()).succeeds();
+    let sum = folder.result("out/crystallinity/intensity.npy").data;
+    let sum = f32::from_le_bytes(sum.try_into().unwrap());
+    assert!((sum - 15.0).abs() < 1e-4, "{sum}");
 }

@@ -62,7 +62,7 @@ fn converted_tiles_are_the_same_by_either_way() {
     }
 }
 
-/// A file that is worth mapping: frames of 32 x 32 counts after `n_lead` bytes, all of them different.
+/// A file that is worth reading: frames of 32 x 32 counts after `n_lead` bytes, all of them different.
 fn large(path: &Path, n_lead: usize) -> (Vec<u8>, usize) {
     let (n_frames, frame) = (1500, 32 * 32 * 2);
     let pixels: Vec<u8> = counts(&[n_frames, 32, 32]).data;
@@ -71,7 +71,7 @@ fn large(path: &Path, n_lead: usize) -> (Vec<u8>, usize) {
 }
 
 #[test]
-fn pages_of_a_file_are_the_frames_wherever_they_begin() {
+fn frames_are_read_wherever_they_begin() {
     let dir = tempfile::tempdir().unwrap();
     let (path, page) = (dir.path().join("frames.raw"), 4096);
     let pick = Plugin::from_file(&Engine::new(false).unwrap(), &wasm("plugin_pick"), &Limits::default()).unwrap();
@@ -87,7 +87,7 @@ fn pages_of_a_file_are_the_frames_wherever_they_begin() {
         let spec = UdfSpec { label: None, plugin: pick.clone(), arguments: Vec::new() };
         Pool::new(2).unwrap().run(&dataset, &[spec], config).unwrap().udfs.remove(0).results.remove(0).data
     };
-    // The last one is not aligned for its numbers: such a file is copied.
+    // The last one is not aligned for its numbers.
     for n_lead in [0, 2, 100, page - 2, page, 3 * page + 256, 77] {
         let (pixels, frame) = large(&path, n_lead);
         for config in [
@@ -95,7 +95,7 @@ fn pages_of_a_file_are_the_frames_wherever_they_begin() {
             RunConfig { partitions: Some(1), tile_bytes: Some(700 << 10), ..RunConfig::default() },
             RunConfig { partitions: Some(2), tile_bytes: Some(3000), ..RunConfig::default() },
             RunConfig { partitions: Some(3), backwards: true, ..RunConfig::default() },
-            // No room for pages.
+            // Little memory.
             RunConfig { limits: Limits { max_memory_bytes: 6 << 20, ..Limits::default() }, ..RunConfig::default() },
         ] {
             assert!(run(n_lead, &config) == pixels, "{n_lead} bytes before the frames, {config:?}");

@@ -179,3 +179,26 @@ fn map(file: &File) -> io::Result<Mmap> {
     // that shortens it is caught by `check` before each read, except in the instant between the two.
     unsafe { Mmap::map(file) }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_got_shorter_is_an_error_and_no_signal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("frames.raw");
+        fs::write(&path, vec![7; 3 * MIN_READ]).unwrap();
+        let file = MappedFile::open_alone(&path).unwrap();
+        let mut memory = vec![0; MIN_READ];
+        file.copy(MIN_READ..2 * MIN_READ, &mut memory).unwrap();
+        assert!(memory.iter().all(|&byte| byte == 7));
+        File::options().write(true).open(&path).unwrap().set_len(MIN_READ as u64 + 5).unwrap();
+        // As if that had happened after `check`.
+        let changed = file.copy(MIN_READ..2 * MIN_READ, &mut memory).unwrap_err();
+        assert!(
+            matches!(changed, DatasetError::Changed { was, now, .. } if (was, now) == (3 * MIN_READ as u64, MIN_READ as u64 + 5)),
+            "{changed}"
+        );
+    }
+}

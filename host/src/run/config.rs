@@ -48,8 +48,8 @@ pub struct RunConfig {
     pub partitions: Option<u64>,
     /// Process this partition alone, one of those that there would be.
     pub only_partition: Option<u64>,
-    /// Bytes that a tile should have; [`Tiling::BYTES`](crate::tile::Tiling::BYTES) if none are given, or more where the
-    /// file's own pages are handed over.
+    /// Bytes that a tile should have; [`Tiling::BYTES`](crate::tile::Tiling::BYTES) if none are given, or more where no
+    /// UDF gets the pixels.
     pub tile_bytes: Option<u64>,
     /// The tiles of a partition come from the last to the first: results don't depend on it, if a UDF is right.
     pub backwards: bool,

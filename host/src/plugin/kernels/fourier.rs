@@ -1,7 +1,7 @@
 //! The host's Fourier transforms, for plugins: outside of the sandbox, with all that the processor can do. Arrays are read
 //! where they lie in a plugin's memory.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytemuck::{NoUninit, Pod, Zeroable};
 use num_complex::Complex;
@@ -205,7 +205,7 @@ impl<T: Part> Plan<T> {
             for array in bytes.chunks_exact(from_bytes) {
                 spectrum.clear();
                 spectrum.extend(complex(array));
-                self.along_others(&mut spectrum, Direction::Inverse, &mut turn)?;
+                self.along(&mut spectrum, Direction::Inverse, &mut turn)?;
                 self.join(&spectrum, &mut made, &mut turn)?;
             }
             let scale = scale(size);
@@ -221,9 +221,8 @@ impl<T: Part> Plan<T> {
                 self.part(array, &mut made, &mut turn)?;
             } else {
                 made.extend(complex(array));
-                self.along_rows(&mut made[first..], direction, &mut turn)?;
             }
-            self.along_others(&mut made[first..], direction, &mut turn)?;
+            self.along(&mut made[first..], direction, &mut turn)?;
         }
         if direction == Direction::Inverse {
             let scale: T = scale(size);
@@ -304,53 +303,27 @@ impl<T: Part> Plan<T> {
         Ok(())
     }
 
-    /// Transforms an array along its last axis.
-    fn along_rows(
-        &self,
-        array: &mut [Complex<T>],
-        direction: Direction,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), FourierError> {
+    /// Transforms an array along all axes, but for the last one of a half spectrum.
+    fn along(&self, array: &mut [Complex<T>], direction: Direction, turn: &mut Turn<'_>) -> Result<(), FourierError> {
         let last = self.shape.len() - 1;
-        let (extent, plan) = (self.shape[last], &self.plans(direction)[last]);
-        let mut scratch = vec![Complex::zeroed(); plan.get_inplace_scratch_len()];
-        for row in array.chunks_exact_mut(extent) {
-            plan.process_with_scratch(row, &mut scratch);
-            turn.made(extent)?;
-        }
-        Ok(())
-    }
-
-    /// Transforms an array along all other axes: some columns at a time are made rows.
-    fn along_others(
-        &self,
-        array: &mut [Complex<T>],
-        direction: Direction,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), FourierError> {
-        let mut width = self.n_kept;
-        for axis in (0..self.shape.len() - 1).rev() {
-            let (extent, plan) = (self.shape[axis], &self.plans(direction)[axis]);
+        let (n_axes, mut width) = if self.is_real { (last, self.n_kept) } else { (last + 1, 1) };
+        for axis in (0..n_axes).rev() {
+            let (extent, plan) = (self.shape[axis], &*self.plans(direction)[axis]);
             let mut scratch = vec![Complex::zeroed(); plan.get_inplace_scratch_len()];
             // Not for longer than between two looks at the clock.
             let n_together = COLUMNS.min(width).min((NUMBERS / extent).max(1));
-            let mut columns = vec![Complex::zeroed(); extent * n_together];
+            let mut columns = vec![Complex::zeroed(); if width > 1 { extent * n_together } else { 0 }];
             for plane in array.chunks_exact_mut(extent * width) {
                 for first in (0..width).step_by(n_together) {
-                    let n_columns = n_together.min(width - first);
-                    let columns = &mut columns[..n_columns * extent];
-                    for (y, row) in plane.chunks_exact(width).enumerate() {
-                        for (x, number) in row[first..first + n_columns].iter().enumerate() {
-                            columns[x * extent + y] = *number;
-                        }
+                    if width == 1 {
+                        plan.process_with_scratch(plane, &mut scratch);
+                    } else {
+                        let some = first..width.min(first + n_together);
+                        columns_of(plane, width, some, &mut columns, |columns| {
+                            plan.process_with_scratch(columns, &mut scratch);
+                        });
                     }
-                    plan.process_with_scratch(columns, &mut scratch);
-                    for (y, row) in plane.chunks_exact_mut(width).enumerate() {
-                        for (x, number) in row[first..first + n_columns].iter_mut().enumerate() {
-                            *number = columns[x * extent + y];
-                        }
-                    }
-                    turn.made(columns.len())?;
+                    turn.made(extent * n_together)?;
                 }
             }
             width *= extent;
@@ -362,6 +335,29 @@ impl<T: Part> Plan<T> {
         match direction {
             Direction::Forward => &self.forward,
             Direction::Inverse => &self.inverse,
+        }
+    }
+}
+
+/// Makes some columns of a plane, whose rows have `width` numbers, rows in `room` for as long as `transform` sees them.
+fn columns_of<T: Copy>(
+    plane: &mut [T],
+    width: usize,
+    some: Range<usize>,
+    room: &mut [T],
+    transform: impl FnOnce(&mut [T]),
+) {
+    let extent = plane.len() / width;
+    let columns = &mut room[..some.len() * extent];
+    for (y, row) in plane.chunks_exact(width).enumerate() {
+        for (x, number) in row[some.clone()].iter().enumerate() {
+            columns[x * extent + y] = *number;
+        }
+    }
+    transform(columns);
+    for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+        for (x, number) in row[some.clone()].iter_mut().enumerate() {
+            *number = columns[x * extent + y];
         }
     }
 }

@@ -126,9 +126,7 @@ fn link_fourier(kernels: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()>
         "[constructor]fourier",
         |mut store: Store<'_>, (dtype, shape): (types::Dtype, Vec<u64>)| -> wasmtime::Result<(Resource<Fourier>,)> {
             let state = store.data();
-            let portable = state.deterministic;
-            let limit = state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes);
-            let fourier = Fourier::new(convert::dtype(dtype), shape, portable, limit);
+            let fourier = Fourier::new(convert::dtype(dtype), shape, state.deterministic, left(state));
             let handle = fourier.map_err(|error| error.to_string()).and_then(|fourier| {
                 let n_bytes = room(store.data(), fourier.n_bytes())?;
                 let handle = store.data_mut().kept.fouriers.add(fourier, "Fourier transforms")?;
@@ -160,6 +158,11 @@ fn room(state: &State, n_new: usize) -> Result<usize, String> {
     Err(format!("keeps {n_bytes} bytes in the host, at most {limit} are allowed (raise --max-memory)"))
 }
 
+/// Bytes that may be made beside those that are kept.
+fn left(state: &State) -> usize {
+    state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes)
+}
+
 /// Transforms of arrays in the guest's memory.
 fn transform(
     store: &mut Store<'_>,
@@ -168,7 +171,7 @@ fn transform(
     arrays: &WasmList<u8>,
 ) -> wasmtime::Result<lower::List<'static, u8>> {
     let (state, mut is_late) = (store.data(), false);
-    let limit = state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes);
+    let limit = left(state);
     let fourier = state.kept.fouriers.all.get(&handle.rep());
     let fourier = fourier.ok_or_else(|| wasmtime::Error::msg("there is no such Fourier transform"))?;
     let transformed = fourier.transform(direction, arrays.as_le_slice(&*store), limit, &mut || {
@@ -192,7 +195,7 @@ fn tile_products(store: &mut Store<'_>, matrix: &Resource<Matrix>, zeros: Zeros)
     };
     let (number, matrix) = take(store, matrix)?;
     let (state, mut is_late) = (store.data(), false);
-    let products = matrix.products(&*tile, zeros, state.limits.max_memory_bytes, || {
+    let products = matrix.products(&*tile, zeros, left(state), || {
         is_late = Instant::now() >= state.deadline;
         !is_late && !state.cancel.is_cancelled()
     });
