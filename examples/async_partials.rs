@@ -4,13 +4,13 @@
 
 use futures::{StreamExt, try_join};
 use lthost::{
-    plugin::Engine,
+    plugin::{Engine, EngineConfig},
     run::{Observer, Outcome, PartialStream, Pool, RunConfig},
 };
 use lthost_examples::{load, n_processed, open_dataset, print_all};
 
 fn main() -> anyhow::Result<()> {
-    let (dataset, engine, pool) = (open_dataset()?, Engine::new(false)?, Pool::with_all_cores()?);
+    let (dataset, engine, pool) = (open_dataset()?, Engine::new(EngineConfig::default())?, Pool::with_all_cores()?);
     let udfs = [load(&engine, "sum")?, load(&engine, "sumsig")?];
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {

@@ -2,13 +2,13 @@
 #![expect(clippy::print_stdout, reason = "examples print what they do")]
 
 use lthost::{
-    plugin::Engine,
+    plugin::{Engine, EngineConfig},
     run::{Observer, Pool, RunConfig},
 };
 use lthost_examples::{describe, load, open_dataset};
 
 fn main() -> anyhow::Result<()> {
-    let (dataset, engine, pool) = (open_dataset()?, Engine::new(false)?, Pool::with_all_cores()?);
+    let (dataset, engine, pool) = (open_dataset()?, Engine::new(EngineConfig::default())?, Pool::with_all_cores()?);
     let sum = load(&engine, "sum")?;
     futures::executor::block_on(async {
         let run = pool.start(&dataset, sum, &RunConfig::default(), Observer::default());

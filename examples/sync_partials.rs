@@ -2,13 +2,13 @@
 #![expect(clippy::print_stdout, reason = "examples print what they do")]
 
 use lthost::{
-    plugin::Engine,
+    plugin::{Engine, EngineConfig},
     run::{Observer, Pool, RunConfig},
 };
 use lthost_examples::{load, n_processed, open_dataset, print_all};
 
 fn main() -> anyhow::Result<()> {
-    let (dataset, engine, pool) = (open_dataset()?, Engine::new(false)?, Pool::with_all_cores()?);
+    let (dataset, engine, pool) = (open_dataset()?, Engine::new(EngineConfig::default())?, Pool::with_all_cores()?);
     let udfs = [load(&engine, "sum")?, load(&engine, "sumsig")?];
     for partial in pool.start(&dataset, udfs, &RunConfig::default(), Observer::default()).partials() {
         let partial = partial?;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use lthost::{
     dataset::Dataset,
-    plugin::{Engine, Limits, Plugin},
+    plugin::{Engine, EngineConfig, Limits, Plugin},
     run::{Outcome, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype},
 };
@@ -27,7 +27,7 @@ pub(crate) struct Plugins {
 impl Plugins {
     /// Those in `folder`, as `scripts/guest-cargo` builds them.
     pub(crate) fn new(folder: &Path) -> anyhow::Result<Self> {
-        Ok(Self { engine: Engine::new(false)?, folder: folder.to_owned(), loaded: BTreeMap::new() })
+        Ok(Self { engine: Engine::new(EngineConfig::default())?, folder: folder.to_owned(), loaded: BTreeMap::new() })
     }
 
     /// The UDFs of a pass, compiled.

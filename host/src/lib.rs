@@ -18,6 +18,8 @@ pub mod dataset;
 
 pub mod correction;
 
+pub mod confine;
+
 pub mod plugin;
 
 mod merge;

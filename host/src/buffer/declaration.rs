@@ -71,15 +71,15 @@ pub struct Declaration {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DeclarationError {
     /// Too many.
-    #[error("declares {n_buffers} buffers, at most {limit} are allowed")]
+    #[error("declares {n_buffers} buffers, at most {limit} are allowed (raise --max-buffers)")]
     TooMany {
         /// How many.
         n_buffers: usize,
         /// The limit.
-        limit: usize,
+        limit: u64,
     },
-    /// A name that is empty, long, or has other characters than letters, digits, `_` and `-`.
-    #[error("buffer name {name:?} is not made of 1 to 64 letters, digits, `_` and `-`")]
+    /// A name that is empty, or has other characters than letters, digits, `_` and `-`.
+    #[error("buffer name {name:?} is not made of letters, digits, `_` and `-`")]
     Name {
         /// The name.
         name: String,
@@ -140,8 +140,14 @@ pub enum DeclarationError {
     },
 }
 
-/// Buffers that one UDF may declare.
-const MAX_BUFFERS: usize = 256;
+/// What the buffers of one UDF may be.
+#[derive(Debug, Clone, Copy)]
+pub struct DeclarationLimits {
+    /// How many.
+    pub max_buffers: u64,
+    /// Bytes of all.
+    pub max_bytes: u64,
+}
 
 impl PartialEq for Declaration {
     /// A fill value of NaN is the same as another.
@@ -198,8 +204,9 @@ impl Declaration {
 
     fn check(&self, has_merge: bool, has_results: bool) -> Result<(), DeclarationError> {
         let name = || self.name.clone();
+        // It becomes the name of a file.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
+        if self.name.is_empty() || !self.name.chars().all(is_plain) {
             return Err(DeclarationError::Name { name: name() });
         }
         if fill_bytes(self.dtype, self.fill).is_none() {
@@ -218,7 +225,7 @@ impl Declaration {
     }
 }
 
-/// Checks what a plugin declared, for a nav axis of `n_rows` frames and at most `max_bytes` in all.
+/// Checks what a plugin declared, for a nav axis of `n_rows` frames.
 ///
 /// # Errors
 ///
@@ -227,10 +234,10 @@ pub fn check_declarations(
     declarations: &[Declaration],
     (has_merge, has_results): (bool, bool),
     (n_rows, sig): (u64, &Shape),
-    max_bytes: u64,
+    limits: DeclarationLimits,
 ) -> Result<(), DeclarationError> {
-    if declarations.len() > MAX_BUFFERS {
-        return Err(DeclarationError::TooMany { n_buffers: declarations.len(), limit: MAX_BUFFERS });
+    if declarations.len() as u64 > limits.max_buffers {
+        return Err(DeclarationError::TooMany { n_buffers: declarations.len(), limit: limits.max_buffers });
     }
     let mut n_bytes: u64 = 0;
     for (i, declaration) in declarations.iter().enumerate() {
@@ -242,8 +249,8 @@ pub fn check_declarations(
         let shape =
             declaration.shape(n_rows, sig).map_err(|source| DeclarationError::Shape { name: name(), source })?;
         n_bytes = n_bytes.saturating_add(shape.size().saturating_mul(declaration.dtype.size() as u64));
-        if n_bytes > max_bytes {
-            return Err(DeclarationError::TooLarge { name: name(), n_bytes, limit: max_bytes });
+        if n_bytes > limits.max_bytes {
+            return Err(DeclarationError::TooLarge { name: name(), n_bytes, limit: limits.max_bytes });
         }
     }
     Ok(())
@@ -302,7 +309,8 @@ mod tests {
 
     fn check(declarations: &[Declaration]) -> Result<(), DeclarationError> {
         let sig = Shape::new([6, 7]).unwrap();
-        check_declarations(declarations, (false, false), (20, &sig), 1000)
+        let limits = DeclarationLimits { max_buffers: 4, max_bytes: 1000 };
+        check_declarations(declarations, (false, false), (20, &sig), limits)
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub(crate) enum EmissionError {
     OutOfBounds { name: String, start: u64, stop: u64, n_elements: u64 },
     #[error("emitted some elements of buffer `{name}` twice")]
     Twice { name: String },
+    #[error(
+        "emitted buffer `{name}` in more than {limit} pieces of which none follows on another: emit larger ones, or in order"
+    )]
+    Scattered { name: String, limit: usize },
     #[error("emitted {n_emitted} of the {n_elements} elements of buffer `{name}`")]
     Missing { name: String, n_emitted: u64, n_elements: u64 },
     #[error("emitted buffer `{name}`, which this function may not emit")]
@@ -76,6 +80,8 @@ enum Need {
     Whole,
 }
 
+/// Pieces of a buffer that do not follow each other. Each takes some bytes besides its data.
+const MAX_PIECES: usize = 1 << 17;
 /// Elements for which there is room before they come.
 const MAX_AHEAD: u64 = 4 << 20;
 
@@ -181,11 +187,15 @@ impl Emission {
             return Err(EmissionError::Twice { name: name() });
         }
         buffer.n_emitted += n_elements;
+        let is_scattered = buffer.pieces.len() == MAX_PIECES;
         match buffer.pieces.last_mut() {
             _ if n_elements == 0 => {}
             // Small steps become one piece.
             Some(last) if last.offset + (last.data.len() / buffer.element_bytes) as u64 == offset => {
                 last.data.extend_from_slice(data);
+            }
+            _ if is_scattered => {
+                return Err(EmissionError::Scattered { name: name(), limit: MAX_PIECES });
             }
             _ => {
                 // A buffer that has to be whole mostly comes from its beginning on; a liar gets such memory once.

@@ -147,6 +147,10 @@ pub(super) fn stat(path: &Path) -> Result<FileInfo, DatasetError> {
     if metadata.is_dir() {
         return Err(DatasetError::Directory { path: path.to_owned() });
     }
+    // Whoever opens a pipe waits until somebody writes to it.
+    if !metadata.is_file() {
+        return Err(failed(path, io::Error::other("it is not a regular file")));
+    }
     Ok(FileInfo { path: path.to_owned(), size: metadata.len(), mtime: mtime(&metadata) })
 }
 

@@ -1,6 +1,7 @@
 //! Between the contract's types and the host's. What comes from a plugin is a claim: it is checked here.
 
 use super::{
+    Limits,
     arguments::check_declaration,
     bindings::types as wit,
     error::printable,
@@ -81,22 +82,25 @@ pub struct Preferences {
     pub split_rows: Option<u64>,
 }
 
-const MAX_PARAMETERS: usize = 256;
+/// Values that a parameter offers for choice.
+const MAX_CHOICES: usize = 256;
+/// Dtypes that an array may have: there are fewer.
+const MAX_DTYPES: usize = 16;
 /// Axes besides those of scan and detector; what reads `.npy` files has limits not far from there.
 const MAX_AXES: usize = 16;
 const MAX_TEXT: usize = 4000;
 
-pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
-    if !is_plain(&from.name, "_-") {
-        let name = quoted(&from.name);
-        return Err(format!("is named {name}, which is not made of 1 to 64 letters, digits, `_` and `-`"));
-    }
-    if from.parameters.len() > MAX_PARAMETERS {
-        return Err(format!("declares {} parameters, at most {MAX_PARAMETERS} are allowed", from.parameters.len()));
+pub(super) fn manifest(from: wit::Manifest, limits: &Limits) -> Result<Manifest, String> {
+    check_name(&from.name, "_-", limits.max_name_len).map_err(|what| format!("is named {what}"))?;
+    let (n_parameters, limit) = (from.parameters.len(), limits.max_parameters);
+    if n_parameters as u64 > limit {
+        return Err(format!(
+            "declares {n_parameters} parameters, at most {limit} are allowed (raise --max-parameters)"
+        ));
     }
     let mut parameters: Vec<Parameter> = Vec::new();
     for parameter in from.parameters {
-        let parameter = self::parameter(parameter)?;
+        let parameter = self::parameter(parameter, limits.max_name_len)?;
         if parameters.iter().any(|other| other.name == parameter.name) {
             return Err(format!("declares two parameters `{}`", parameter.name));
         }
@@ -133,11 +137,8 @@ pub(super) fn manifest(from: wit::Manifest) -> Result<Manifest, String> {
     })
 }
 
-fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
-    if !is_plain(&from.name, "_") {
-        let name = quoted(&from.name);
-        return Err(format!("declares a parameter {name}, which is not made of 1 to 64 letters, digits and `_`"));
-    }
+fn parameter(from: wit::Parameter, max_name_len: u64) -> Result<Parameter, String> {
+    check_name(&from.name, "_", max_name_len).map_err(|what| format!("declares a parameter {what}"))?;
     let name = from.name;
     if from.types.is_empty() || from.types.len() > 16 {
         return Err(format!("declares parameter `{name}` with {} types, expected 1 to 16", from.types.len()));
@@ -151,7 +152,7 @@ fn parameter(from: wit::Parameter) -> Result<Parameter, String> {
         default,
         minimum: from.minimum,
         maximum: from.maximum,
-        choices: from.choices.iter().take(MAX_PARAMETERS).map(|choice| printable(choice, 200)).collect(),
+        choices: from.choices.iter().take(MAX_CHOICES).map(|choice| printable(choice, 200)).collect(),
         unit: printable(&from.unit, 64),
         doc: printable(&from.doc, MAX_TEXT),
         name: name.clone(),
@@ -167,15 +168,26 @@ fn parameter_type(from: wit::ParameterType) -> Result<ParameterType, String> {
         wit::ParameterType::Number => ParameterType::Number,
         wit::ParameterType::Text => ParameterType::Text,
         wit::ParameterType::Dtype => ParameterType::Dtype,
-        wit::ParameterType::Array(array) => ParameterType::Array {
-            dtypes: array.dtypes.into_iter().map(dtype).collect(),
-            axes: array.axes.map(|axes| axes.into_iter().map(axis).collect()),
-        },
-        wit::ParameterType::Aux(aux) => ParameterType::Aux {
-            dtype: dtype(aux.dtype),
-            extra_shape: Shape::new(aux.extra_shape).map_err(|error| error.to_string())?,
-        },
+        wit::ParameterType::Array(array) => {
+            check_number("dtypes", array.dtypes.len(), MAX_DTYPES)?;
+            check_number("axes", array.axes.as_ref().map_or(0, Vec::len), MAX_AXES)?;
+            ParameterType::Array {
+                dtypes: array.dtypes.into_iter().map(dtype).collect(),
+                axes: array.axes.map(|axes| axes.into_iter().map(axis).collect()),
+            }
+        }
+        wit::ParameterType::Aux(aux) => {
+            check_number("axes", aux.extra_shape.len(), MAX_AXES)?;
+            ParameterType::Aux {
+                dtype: dtype(aux.dtype),
+                extra_shape: Shape::new(aux.extra_shape).map_err(|error| error.to_string())?,
+            }
+        }
     })
+}
+
+fn check_number(what: &str, n: usize, limit: usize) -> Result<(), String> {
+    if n <= limit { Ok(()) } else { Err(format!("it has {n} {what}, at most {limit} are possible")) }
 }
 
 fn axis(from: wit::Axis) -> Axis {
@@ -200,6 +212,7 @@ fn value(from: wit::Value) -> Result<Value, String> {
 }
 
 fn array(from: wit::Array) -> Result<Array, String> {
+    check_number("axes", from.shape.len(), MAX_AXES)?;
     let (dtype, data) = values(from.data);
     let shape = Shape::new(from.shape).map_err(|error| error.to_string())?;
     if shape.size().checked_mul(dtype.size() as u64) != Some(data.len() as u64) {
@@ -254,11 +267,8 @@ pub(super) fn preferences(from: wit::Preferences) -> Preferences {
     }
 }
 
-pub(super) fn declaration(from: wit::Buffer) -> Result<Declaration, String> {
-    if !is_plain(&from.name, "_-") {
-        let name = quoted(&from.name);
-        return Err(format!("declares a buffer {name}, which is not made of 1 to 64 letters, digits, `_` and `-`"));
-    }
+pub(super) fn declaration(from: wit::Buffer, max_name_len: u64) -> Result<Declaration, String> {
+    check_name(&from.name, "_-", max_name_len).map_err(|what| format!("declares a buffer {what}"))?;
     if from.extra_shape.len() > MAX_AXES {
         let (name, n_axes) = (from.name, from.extra_shape.len());
         return Err(format!("declares buffer `{name}` with {n_axes} extra axes, at most {MAX_AXES} are allowed"));
@@ -426,8 +436,18 @@ fn quoted(name: &str) -> String {
     printable(&format!("{start:?}{}", if start.len() < name.len() { "…" } else { "" }), 400)
 }
 
-/// Whether it is 1 to 64 letters, digits, and characters of `others`.
-fn is_plain(name: &str, others: &str) -> bool {
+/// Sees that a name is 1 to `max_len` letters, digits, and characters of `others`.
+fn check_name(name: &str, others: &str, max_len: u64) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
-    !name.is_empty() && name.len() <= 64 && name.chars().all(plain)
+    if name.is_empty() || !name.chars().all(plain) {
+        let others: Vec<String> = others.chars().map(|c| format!("`{c}`")).collect();
+        return Err(format!("{}, which is not made of letters, digits, {}", quoted(name), others.join(", ")));
+    }
+    if name.len() as u64 > max_len {
+        let (name, n_chars) = (quoted(name), name.len());
+        return Err(format!(
+            "{name}, a name of {n_chars} characters, at most {max_len} are allowed (raise --max-name-len)"
+        ));
+    }
+    Ok(())
 }

@@ -2,39 +2,65 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, Once, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use super::{CodeCache, PluginError};
+use super::{CodeCache, Compiler, PluginError};
 
 /// How often a plugin can be interrupted.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The stack that a plugin's code may use. Threads that run plugins need four times as much.
-const MAX_WASM_STACK: usize = 512 << 10;
-
 /// Stack size for threads that run plugins, in bytes.
-pub(crate) const THREAD_STACK: usize = 4 << 20;
+pub(crate) const THREAD_STACK: usize = 8 << 20;
+/// What of that is left to the host while a plugin uses all that it may.
+const HOST_STACK: usize = 4 << 20;
+
+/// How plugins are compiled and run.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Whether results are the same bits on any machine, at some cost in speed.
+    pub deterministic: bool,
+    /// Whether Linux's `perf` is told where every function of a plugin is, in `/tmp/perf-PID.map`.
+    pub for_perf: bool,
+    /// Bytes of stack that the calls of a plugin take, up to 4 MiB.
+    pub max_stack_bytes: u64,
+    /// Where compiled plugins are taken from, and kept.
+    pub cache: Option<CodeCache>,
+    /// Who compiles them.
+    pub compiler: Compiler,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            deterministic: false,
+            for_perf: false,
+            max_stack_bytes: 512 << 10,
+            cache: None,
+            compiler: Compiler::default(),
+        }
+    }
+}
 
 /// Compiles and runs plugins. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    deterministic: bool,
-    cache: Option<Arc<CodeCache>>,
+    config: Arc<EngineConfig>,
     // The clock stops with the last clone.
     ticks: Arc<Ticks>,
 }
 
-/// The engine's clock, in nanoseconds since it began.
+/// The engine's clock, in nanoseconds since it was made. It ticks from the first instance on.
 #[derive(Debug)]
 pub(super) struct Ticks {
     start: Instant,
     last: AtomicU64,
+    ticker: Once,
 }
 
 impl Ticks {
@@ -65,48 +91,46 @@ impl Cancel {
 }
 
 impl Engine {
-    /// Makes an engine. With `deterministic`, results are the same bits on any machine, at some cost in speed.
+    /// Makes an engine. Starts no thread before the first instance.
     ///
     /// # Errors
     ///
-    /// [`PluginError::Runtime`] if this machine can't run WebAssembly.
-    pub fn new(deterministic: bool) -> Result<Self, PluginError> {
-        Self::with(&config(deterministic), deterministic)
-    }
-
-    /// As [`Engine::new`], and tells Linux's `perf` where every function of a plugin is, in `/tmp/perf-PID.map`.
-    ///
-    /// # Errors
-    ///
-    /// [`PluginError::Runtime`] if this machine can't run WebAssembly, or the file can't be written.
-    pub fn for_perf(deterministic: bool) -> Result<Self, PluginError> {
-        let mut config = config(deterministic);
-        config.profiler(wasmtime::ProfilingStrategy::PerfMap);
-        Self::with(&config, deterministic)
-    }
-
-    fn with(config: &wasmtime::Config, deterministic: bool) -> Result<Self, PluginError> {
-        let runtime = |error: wasmtime::Error| PluginError::Runtime { message: format!("{error:#}") };
-        let engine = wasmtime::Engine::new(config).map_err(runtime)?;
-        let ticks = Arc::new(Ticks { start: Instant::now(), last: AtomicU64::new(0) });
-        tick(engine.weak(), Arc::downgrade(&ticks));
-        Ok(Self { inner: engine, deterministic, cache: None, ticks })
-    }
-
-    /// Takes compiled plugins from a cache, and keeps what it compiles there.
-    #[must_use]
-    pub fn with_cache(mut self, cache: CodeCache) -> Self {
-        self.cache = Some(Arc::new(cache));
-        self
+    /// [`PluginError::Runtime`] if this machine can't run WebAssembly, or the file for `perf` can't be written.
+    pub fn new(config: EngineConfig) -> Result<Self, PluginError> {
+        let mut settings = settings(config.deterministic);
+        let max_stack = usize::try_from(config.max_stack_bytes).unwrap_or(usize::MAX);
+        // Nothing is asynchronous; but it is held against the other.
+        settings.async_stack_size(THREAD_STACK);
+        settings.max_wasm_stack(max_stack.clamp(1 << 10, THREAD_STACK - HOST_STACK));
+        if config.for_perf {
+            settings.profiler(wasmtime::ProfilingStrategy::PerfMap);
+        }
+        let engine = wasmtime::Engine::new(&settings);
+        let engine = engine.map_err(|error| PluginError::Runtime { message: format!("{error:#}") })?;
+        let ticks = Ticks { start: Instant::now(), last: AtomicU64::new(0), ticker: Once::new() };
+        Ok(Self { inner: engine, config: Arc::new(config), ticks: Arc::new(ticks) })
     }
 
     pub(super) fn cache(&self) -> Option<&CodeCache> {
-        self.cache.as_deref()
+        self.config.cache.as_ref()
+    }
+
+    pub(super) fn compiler(&self) -> &Compiler {
+        &self.config.compiler
+    }
+
+    pub(super) fn max_stack_bytes(&self) -> u64 {
+        self.config.max_stack_bytes
     }
 
     /// Whether results are the same bits on any machine.
     pub fn is_deterministic(&self) -> bool {
-        self.deterministic
+        self.config.deterministic
+    }
+
+    /// Sees that the clock ticks: without it a plugin can't be interrupted.
+    pub(super) fn start_clock(&self) {
+        self.ticks.ticker.call_once(|| tick(self.inner.weak(), Arc::downgrade(&self.ticks)));
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -119,14 +143,13 @@ impl Engine {
 }
 
 /// Everything is set that has a bearing on safety or speed, so that no default of wasmtime decides.
-fn config(deterministic: bool) -> wasmtime::Config {
+pub(super) fn settings(deterministic: bool) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config.strategy(wasmtime::Strategy::Cranelift);
     config.cranelift_opt_level(wasmtime::OptLevel::Speed);
     config.parallel_compilation(true);
     config.concurrency_support(false);
     config.epoch_interruption(true);
-    config.max_wasm_stack(MAX_WASM_STACK);
     config.wasm_component_model(true);
     config.wasm_simd(true);
     config.wasm_relaxed_simd(true);
@@ -135,7 +158,7 @@ fn config(deterministic: bool) -> wasmtime::Config {
     config.wasm_multi_memory(false);
     config.wasm_memory64(false);
     config.wasm_tail_call(false);
-    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(24));
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
     config
 }

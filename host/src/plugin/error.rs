@@ -92,27 +92,33 @@ pub enum PluginError {
         backtrace: Vec<String>,
     },
     /// The plugin ran too long.
-    #[error("{call} ran past its {limit_s} s for one call (raise --timeout){}", list_frames(backtrace))]
+    #[error("{call} ran past {}{}", time.describe(*limit_s), list_frames(backtrace))]
     TimedOut {
         /// Where.
         call: Call,
+        /// What was to take no longer.
+        time: TimeLimit,
         /// The limit in seconds.
         limit_s: f64,
         /// Functions of the plugin that were at work, innermost first.
         backtrace: Vec<String>,
     },
-    /// The plugin wanted more memory than it may have.
+    /// The plugin wanted more of something than it may have.
     #[error(
-        "{call} needs {wanted_bytes} bytes of memory, at most {limit_bytes} are allowed (raise --max-memory){}",
+        "{call} needs {wanted} {what}, at most {limit} are allowed (raise {option}){}",
         message.iter().flat_map(|message| [": ", message]).collect::<String>()
     )]
-    OutOfMemory {
+    OverLimit {
         /// Where.
         call: Call,
+        /// Of what.
+        what: &'static str,
         /// What it asked for.
-        wanted_bytes: usize,
+        wanted: u64,
         /// The limit.
-        limit_bytes: usize,
+        limit: u64,
+        /// The option that raises it.
+        option: &'static str,
         /// What the plugin itself said last; escaped.
         message: Option<String>,
     },
@@ -135,14 +141,53 @@ pub enum PluginError {
     },
 }
 
+/// The option that limits the memory of all instances together.
+pub(super) const TOTAL_MEMORY: &str = "--max-total-memory";
+
+/// What may take so long and no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// One call into a plugin.
+    Call,
+    /// A run.
+    Run,
+}
+
+impl TimeLimit {
+    fn describe(self, limit_s: f64) -> String {
+        match self {
+            Self::Call => format!("its {limit_s} s for one call (raise --timeout)"),
+            Self::Run => format!("the {limit_s} s of the whole run (raise --run-timeout)"),
+        }
+    }
+}
+
 impl PluginError {
+    /// Whether it is the plugin that failed in a call, rather than the run that has to end.
+    pub fn is_failed_call(&self) -> bool {
+        let is_of_run = match self {
+            Self::TimedOut { time, .. } => *time == TimeLimit::Run,
+            // Whoever comes last meets it: that is not whose fault it is.
+            Self::OverLimit { option, .. } => *option == TOTAL_MEMORY,
+            _ => false,
+        };
+        self.call().is_some() && !is_of_run
+    }
+
+    /// What failed, without where in the run.
+    pub fn without_place(&self) -> String {
+        let place = self.call().map(|call| call.place.to_string()).unwrap_or_default();
+        // It stands once before whatever the plugin says.
+        self.to_string().replacen(&place, "", usize::from(!place.is_empty()))
+    }
+
     /// The call in which a plugin failed.
     pub fn call(&self) -> Option<&Call> {
         match self {
             Self::Failed { call, .. }
             | Self::Trapped { call, .. }
             | Self::TimedOut { call, .. }
-            | Self::OutOfMemory { call, .. }
+            | Self::OverLimit { call, .. }
             | Self::BrokeContract { call, .. } => Some(call),
             _ => None,
         }
@@ -234,7 +279,8 @@ mod tests {
             function: "process",
             place: Place { partition: Some(7), frames: Some(FrameIdx(12)..FrameIdx(20)) },
         };
-        let error = PluginError::TimedOut { call, limit_s: 0.5, backtrace: vec!["f (a.rs:1)".to_owned()] };
+        let (time, backtrace) = (TimeLimit::Call, vec!["f (a.rs:1)".to_owned()]);
+        let error = PluginError::TimedOut { call, time, limit_s: 0.5, backtrace };
         assert_eq!(
             error.to_string(),
             "plugin `com`, `process` (partition 7, frames 12..20) ran past its 0.5 s for one call (raise --timeout)\n    \

@@ -3,6 +3,7 @@
 use std::{
     ops::Range,
     sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
 };
 
 use wasmtime::{
@@ -11,14 +12,15 @@ use wasmtime::{
 };
 
 use super::{
-    AuxRows, Cancel, HostTile, Limits, Parameters, Plugin, PluginError,
+    AuxRows, Cancel, HostTile, Limits, Parameters, Plugin, PluginError, Wasi,
     bindings::{self, exports::lthost::udf::udf::Guest, types as wit},
     convert::{self, Preferences},
-    error::{Call, Place, printable, printable_lines},
+    error::{Call, Place, TimeLimit, printable, printable_lines},
     lower::{self, Values},
     manifest::Manifest,
     samples::{Sampler, Sampling},
-    state::{self, Logger, State},
+    state::{self, Logger, Logs, MAX_LOG_CHARS, Refusal, State, TotalMemory},
+    wasi,
 };
 use crate::{
     buffer::{Declaration, Emission, EmittedPieces, Partial, PartitionRange, Piece, Spare, Usage},
@@ -27,7 +29,8 @@ use crate::{
     tile::{CsrRows, SigBlock, Tiling},
 };
 
-/// What every instance of a run is made with.
+/// What every instance of a run is made with. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Sandbox {
     pub(crate) limits: Limits,
     pub(crate) cancel: Cancel,
@@ -36,12 +39,18 @@ pub(crate) struct Sandbox {
     pub(crate) sampler: Option<Sampler>,
     /// Where buffers come from and go to.
     pub(crate) spare: Spare,
+    pub(crate) total_memory: TotalMemory,
+    pub(crate) logs: Logs,
+    /// When the run began.
+    pub(crate) start: Instant,
 }
 
 impl Sandbox {
     /// Without samples.
     pub(crate) fn new(limits: Limits, cancel: Cancel, logger: Logger) -> Self {
-        Self { limits, cancel, logger, sampler: None, spare: Spare::default() }
+        let (spare, total_memory) = (Spare::default(), TotalMemory::default());
+        let (logs, start) = (Logs::default(), Instant::now());
+        Self { limits, cancel, logger, sampler: None, spare, total_memory, logs, start }
     }
 }
 
@@ -157,10 +166,12 @@ impl Instance {
     /// Instantiates a plugin: runs its start functions, nothing else.
     pub(crate) fn new(plugin: &Plugin, sandbox: &Sandbox) -> Result<Self, PluginError> {
         let engine = plugin.engine.wasmtime();
+        plugin.engine.start_clock();
         let name = plugin.facts().origin.clone();
-        let mut state = State::new(name, sandbox.limits.clone(), sandbox.cancel.clone(), sandbox.logger.clone());
+        let mut state = State::new((name, &plugin.facts().sha256), sandbox);
         state.sampling = sandbox.sampler.as_ref().map(|sampler| Sampling::new(sampler, plugin.engine.ticks()));
         state.deterministic = plugin.engine.is_deterministic();
+        state.max_stack_bytes = plugin.engine.max_stack_bytes();
         state.start_call(Place::default());
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);
@@ -169,19 +180,24 @@ impl Instance {
         // Without a data set nothing large can come back.
         store.set_hostcall_fuel(16 << 20);
         let instantiate = |store: &mut Store<State>| {
-            let linker = state::linker(engine)?;
+            let mut linker = state::linker(engine)?;
+            if sandbox.limits.wasi == Wasi::Stubbed {
+                wasi::link(&mut linker, &plugin.component)?;
+            }
             let instance = linker.instantiate(&mut *store, &plugin.component)?;
             Ok((bindings::Plugin::new(&mut *store, &instance)?, instance))
         };
-        let (bindings, exports) =
-            instantiate(&mut store).map_err(|error| explain(&mut store, "instantiate", &error))?;
+        let instantiated: wasmtime::Result<_> = instantiate(&mut store);
+        wasi::end_call(store.data_mut());
+        let (bindings, exports) = instantiated.map_err(|error| explain(&mut store, "instantiate", &error))?;
         Ok(Self { store, bindings, exports, udf: None, window: 0..0, spare: sandbox.spare.clone() })
     }
 
     /// What the plugin says of itself.
     pub(crate) fn describe(&mut self) -> Result<Manifest, PluginError> {
         let manifest = self.call("describe", Place::default(), |guest, store| Ok(Ok(guest.call_describe(store)?)))?;
-        let manifest = convert::manifest(manifest).map_err(|what| self.broke("describe", &what))?;
+        let manifest =
+            convert::manifest(manifest, &self.store.data().limits).map_err(|what| self.broke("describe", &what))?;
         self.store.data_mut().plugin.clone_from(&manifest.name);
         Ok(manifest)
     }
@@ -250,7 +266,9 @@ impl Instance {
         let buffers = self.call("buffers", Place::default(), |guest, store| {
             guest.udf().call_buffers(store, udf, convert::to_dtype(input))
         })?;
-        let declarations: Result<Vec<_>, String> = buffers.into_iter().map(convert::declaration).collect();
+        let max_name_len = self.store.data().limits.max_name_len;
+        let declaration = |buffer| convert::declaration(buffer, max_name_len);
+        let declarations: Result<Vec<_>, String> = buffers.into_iter().map(declaration).collect();
         declarations.map_err(|what| self.broke("buffers", &what))
     }
 
@@ -502,6 +520,7 @@ impl Instance {
         function: &'static str,
         result: wasmtime::Result<Result<R, wit::Error>>,
     ) -> Result<R, PluginError> {
+        wasi::end_call(self.store.data_mut());
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(PluginError::Failed {
@@ -608,7 +627,11 @@ fn arrays<'a>(declarations: &[Declaration], shapes: &'a [Vec<u64>], data: &[&'a 
 
 /// Pieces of buffers that were emitted whole or not at all, as one.
 fn joined(emitted: Vec<EmittedPieces>) -> Emitted {
-    let join = |pieces: Vec<Piece>| pieces.into_iter().map(|piece| piece.data).reduce(|a, b| [a, b].concat());
+    let join = |mut pieces: Vec<Piece>| match pieces.len() {
+        0 => None,
+        1 => pieces.pop().map(|piece| piece.data),
+        _ => Some(pieces.iter().map(|piece| &piece.data[..]).collect::<Vec<_>>().concat()),
+    };
     emitted.into_iter().map(|(pieces, mask)| (join(pieces), mask)).collect()
 }
 
@@ -624,18 +647,28 @@ fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::E
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
     if state.timed_out {
-        return PluginError::TimedOut { call, limit_s: state.limits.timeout.as_secs_f64(), backtrace };
+        let (time, limit) = if Instant::now() >= state.end_of_run {
+            (TimeLimit::Run, state.limits.run_timeout)
+        } else {
+            (TimeLimit::Call, state.limits.timeout)
+        };
+        return PluginError::TimedOut { call, time, limit_s: limit.as_secs_f64(), backtrace };
     }
-    let message = state.last_error.take();
-    if let Some(wanted_bytes) = state.refused_bytes {
-        return PluginError::OutOfMemory { call, wanted_bytes, limit_bytes: state.limits.max_memory_bytes, message };
+    let message = state.last_error.take().map(|message| printable_lines(&message, MAX_LOG_CHARS));
+    if let Some(Refusal { what, wanted, limit, option }) = state.refusal {
+        return PluginError::OverLimit { call, what, wanted, limit, option, message };
     }
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
-        return PluginError::Trapped { call, trap: reason(*trap), message, backtrace };
+        return PluginError::Trapped { call, trap: reason(*trap, state.max_stack_bytes), message, backtrace };
     }
     let cause = error.root_cause().to_string();
+    let limits = &state.limits;
     let what = if cause.starts_with("too much data is being copied") {
         "hands over more data in one call than its buffers can hold".to_owned()
+    } else if cause.contains("instance count too high") || cause.contains("memory count too high") {
+        format!("is made of more than {} core instances or memories (raise --max-instances)", limits.max_instances)
+    } else if cause.contains("table count too high") {
+        format!("has more than {} tables (raise --max-tables)", limits.max_tables)
     } else {
         printable(&cause, 2000)
     };
@@ -643,12 +676,14 @@ fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::E
 }
 
 /// What a trap means to someone who does not know WebAssembly.
-fn reason(trap: wasmtime::Trap) -> String {
+fn reason(trap: wasmtime::Trap, max_stack_bytes: u64) -> String {
     match trap {
         wasmtime::Trap::UnreachableCodeReached => {
             "it gave up without a message (`unreachable` was executed)".to_owned()
         }
-        wasmtime::Trap::StackOverflow => "its calls are nested too deeply (the stack is exhausted)".to_owned(),
+        wasmtime::Trap::StackOverflow => {
+            format!("its calls are nested too deeply for {max_stack_bytes} bytes of stack (raise --max-stack)")
+        }
         trap => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
     }
 }

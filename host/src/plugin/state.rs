@@ -1,18 +1,23 @@
 //! What the host keeps beside an instance: its limits, what it emits, what it logs. And the functions it may import.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline, component::Linker, component::WasmList};
 
 use super::{
-    Cancel, Limits,
+    Cancel, Limits, Sandbox,
     bindings::{self, types},
-    error::{Place, printable_lines},
+    error::{Place, TOTAL_MEMORY, printable_lines},
     kernels::{self, HostTile, Kept},
     samples::Sampling,
+    wasi::Stubs,
 };
 use crate::buffer::Emission;
 
@@ -46,12 +51,75 @@ pub enum LogLevel {
 pub type Logger = Arc<dyn Fn(LogLine) + Send + Sync>;
 
 /// Bytes of one log message that are kept.
-const MAX_LOG_CHARS: usize = 2000;
-/// Memories, tables and core instances of one plugin instance; generous for what toolchains make.
-const MAX_MEMORIES: usize = 4;
-const MAX_TABLES: usize = 16;
-const MAX_INSTANCES: usize = 64;
-const MAX_TABLE_ELEMENTS: usize = 200_000;
+pub(super) const MAX_LOG_CHARS: usize = 2000;
+/// Linear memory that all instances of a run have together, in bytes. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TotalMemory(Arc<AtomicU64>);
+
+impl TotalMemory {
+    /// Takes `n_new` bytes more, or gives how many there would be then if that is too much.
+    fn take(&self, n_new: u64, limit: u64) -> Result<(), u64> {
+        let fits = |used: u64| used.checked_add(n_new).filter(|&used| used <= limit);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        taken.map(drop).map_err(|used| used.saturating_add(n_new))
+    }
+
+    fn give_back(&self, n_bytes: u64) {
+        self.0.fetch_sub(n_bytes, Ordering::Relaxed);
+    }
+}
+
+/// What each plugin of a run has logged: in all of its instances, as one that fails is followed by another. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Logs(Arc<Mutex<HashMap<String, Arc<Mutex<Logged>>>>>);
+
+impl Logs {
+    /// Of the plugin with this hash.
+    fn of(&self, sha256: &str) -> Arc<Mutex<Logged>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(sha256.to_owned()).or_default())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Logged {
+    n_lines: u64,
+    n_bytes: u64,
+}
+
+/// Of what a plugin has logged too much.
+#[derive(Clone, Copy)]
+enum Excess {
+    Lines,
+    Bytes,
+}
+
+impl Logged {
+    fn excess(&self, limits: &Limits) -> Option<Excess> {
+        if self.n_lines > limits.max_log_lines {
+            return Some(Excess::Lines);
+        }
+        (self.n_bytes > limits.max_log_bytes).then_some(Excess::Bytes)
+    }
+
+    /// Counts a message. Of what there is too much with it.
+    fn add(&mut self, n_bytes: usize, limits: &Limits) -> Option<Excess> {
+        self.n_lines = self.n_lines.saturating_add(1);
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes as u64);
+        self.excess(limits)
+    }
+}
+
+/// What a plugin asked for, and did not get.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    /// What there is too much of.
+    pub(super) what: &'static str,
+    pub(super) wanted: u64,
+    pub(super) limit: u64,
+    /// The option that raises the limit.
+    pub(super) option: &'static str,
+}
 
 /// Beside each instance.
 pub(super) struct State {
@@ -64,26 +132,37 @@ pub(super) struct State {
     pub(super) emission: Emission,
     /// The contract was broken by a call of an import.
     pub(super) broken: Option<String>,
-    /// The last error that the plugin logged in this call: a panic's message.
+    /// The start of the last error that the plugin logged in this call, as it was: a panic's message.
     pub(super) last_error: Option<String>,
     pub(super) deadline: Instant,
+    pub(super) end_of_run: Instant,
     pub(super) timed_out: bool,
-    /// What the plugin asked for when memory was refused in this call.
-    pub(super) refused_bytes: Option<usize>,
+    /// What was refused in this call.
+    pub(super) refusal: Option<Refusal>,
     /// Only if somebody wants to know where the time goes.
     pub(super) sampling: Option<Sampling>,
     /// Whether results are to be the same bits on any machine.
     pub(super) deterministic: bool,
+    pub(super) max_stack_bytes: u64,
     /// For the kernels that the plugin imports.
     pub(super) kept: Kept,
     /// While a tile is processed, for a plugin that imports kernels.
     pub(super) tile: Option<Arc<dyn HostTile>>,
-    memory_bytes: usize,
-    n_log_lines: usize,
+    /// For a plugin that wants WASI, and has it stubbed.
+    pub(super) stubs: Stubs,
+    memory_bytes: u64,
+    /// What it grew by last.
+    last_growth: u64,
+    total_memory: TotalMemory,
+    logged: Arc<Mutex<Logged>>,
 }
 
 impl State {
-    pub(super) fn new(plugin: String, limits: Limits, cancel: Cancel, logger: Logger) -> Self {
+    /// For a plugin with this name and hash.
+    pub(super) fn new((plugin, sha256): (String, &str), sandbox: &Sandbox) -> Self {
+        let logged = sandbox.logs.of(sha256);
+        let Sandbox { limits, cancel, logger, total_memory, start, .. } = sandbox.clone();
+        let end_of_run = after(start, limits.run_timeout);
         Self {
             plugin,
             limits,
@@ -94,47 +173,76 @@ impl State {
             broken: None,
             last_error: None,
             deadline: Instant::now(),
+            end_of_run,
             timed_out: false,
-            refused_bytes: None,
+            refusal: None,
             sampling: None,
             deterministic: false,
+            max_stack_bytes: 0,
             kept: Kept::default(),
             tile: None,
+            stubs: Stubs::default(),
             memory_bytes: 0,
-            n_log_lines: 0,
+            last_growth: 0,
+            total_memory,
+            logged,
         }
     }
 
     /// Starts the clock of a call.
     pub(super) fn start_call(&mut self, place: Place) {
+        self.stubs.start_call(place.partition);
         self.place = place;
         self.last_error = None;
-        self.refused_bytes = None;
+        self.refusal = None;
         if let Some(sampling) = &self.sampling {
             sampling.since().now();
         }
-        // A limit too long to add is no limit.
-        let now = Instant::now();
-        self.deadline = now.checked_add(self.limits.timeout).unwrap_or_else(|| now + Duration::from_hours(365 * 24));
+        self.deadline = after(Instant::now(), self.limits.timeout).min(self.end_of_run);
     }
 
-    fn log(&mut self, level: LogLevel, message: &str) {
-        let message = printable_lines(message, MAX_LOG_CHARS);
+    /// Passes on what the plugin logs, or prints.
+    pub(super) fn log(&mut self, level: LogLevel, message: &str) {
         if level == LogLevel::Error {
-            self.last_error = Some(message.clone());
+            self.last_error = Some(message.chars().take(MAX_LOG_CHARS + 1).collect());
         }
-        self.n_log_lines += 1;
+        let limits = &self.limits;
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is dropped need not be made fit to be seen.
+        if logged.excess(limits).is_some() {
+            return;
+        }
+        let message = printable_lines(message, MAX_LOG_CHARS);
+        let excess = logged.add(message.len(), limits);
+        drop(logged);
         let (plugin, place) = (self.plugin.clone(), self.place.clone());
-        match self.n_log_lines.cmp(&(self.limits.max_log_lines + 1)) {
-            std::cmp::Ordering::Less => (self.logger)(LogLine { plugin, level, message, place }),
-            std::cmp::Ordering::Equal => (self.logger)(LogLine {
-                plugin,
-                level: LogLevel::Warn,
-                message: format!("logged more than {} messages: the rest is dropped", self.limits.max_log_lines),
-                place,
-            }),
-            std::cmp::Ordering::Greater => {}
+        match excess {
+            None => (self.logger)(LogLine { plugin, level, message, place }),
+            Some(excess) => {
+                let message = match excess {
+                    Excess::Lines => {
+                        let limit = limits.max_log_lines;
+                        format!("logged more than {limit} messages: the rest is dropped (raise --max-log-lines)")
+                    }
+                    Excess::Bytes => {
+                        let limit = limits.max_log_bytes;
+                        format!("logged more than {limit} bytes: the rest is dropped (raise --max-log-bytes)")
+                    }
+                };
+                (self.logger)(LogLine { plugin, level: LogLevel::Warn, message, place });
+            }
         }
+    }
+}
+
+/// When so much time is over. One too long to add is no limit.
+fn after(start: Instant, time: Duration) -> Instant {
+    start.checked_add(time).unwrap_or_else(|| start + Duration::from_hours(365 * 24))
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.total_memory.give_back(self.memory_bytes);
     }
 }
 
@@ -168,29 +276,51 @@ pub(super) fn sample(store: &mut StoreContextMut<'_, State>) {
 
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
-        if total > self.limits.max_memory_bytes {
-            self.refused_bytes = Some(total);
+        self.last_growth = 0;
+        let n_new = (desired as u64).saturating_sub(current as u64);
+        let (wanted, limit) = (self.memory_bytes.saturating_add(n_new), self.limits.max_memory_bytes);
+        if wanted > limit {
+            self.refusal = Some(Refusal { what: "bytes of memory", wanted, limit, option: "--max-memory" });
             return Ok(false);
         }
-        self.memory_bytes = total;
+        let limit = self.limits.max_total_memory_bytes;
+        if let Err(wanted) = self.total_memory.take(n_new, limit) {
+            let what = "bytes of memory with all other instances";
+            self.refusal = Some(Refusal { what, wanted, limit, option: TOTAL_MEMORY });
+            return Ok(false);
+        }
+        self.memory_bytes = wanted;
+        self.last_growth = n_new;
         Ok(true)
     }
 
+    /// It would have been more than the memory's own limit, or than the system has.
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        let n_bytes = std::mem::take(&mut self.last_growth);
+        self.memory_bytes -= n_bytes;
+        self.total_memory.give_back(n_bytes);
+        Ok(())
+    }
+
     fn table_growing(&mut self, _current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= MAX_TABLE_ELEMENTS)
+        let (wanted, limit) = (desired as u64, self.limits.max_table_elements);
+        if wanted > limit {
+            let (what, option) = ("elements of a table", "--max-table-elements");
+            self.refusal = Some(Refusal { what, wanted, limit, option });
+        }
+        Ok(wanted <= limit)
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES
+        usize::try_from(self.limits.max_instances).unwrap_or(usize::MAX)
     }
 
     fn tables(&self) -> usize {
-        MAX_TABLES
+        usize::try_from(self.limits.max_tables).unwrap_or(usize::MAX)
     }
 
     fn memories(&self) -> usize {
-        MAX_MEMORIES
+        self.instances()
     }
 }
 

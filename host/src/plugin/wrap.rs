@@ -1,12 +1,16 @@
 //! From a core module, as compilers make it, to a component.
 
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as PREVIEW1_ADAPTER,
+};
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use super::{
-    PluginError, bindings,
+    PluginError, Wasi, bindings,
     error::{printable, printable_lines},
-    load::{foreign_imports, other_version, refuse},
+    load::{foreign_imports, invalid, other_version, refuse},
+    wasi,
 };
 
 /// The contract as text, for modules that do not bring it.
@@ -19,16 +23,18 @@ struct Contents {
     is_typed: bool,
     /// The interface of the contract whose functions it exports, like `lthost:udf/udf@0.1.0`.
     interface: Option<String>,
-    /// What it imports besides the contract.
+    /// What it imports besides the contract, and besides WASI if that is stubbed.
     foreign: Vec<String>,
+    /// It imports functions of WASI preview 1, which an adapter makes of those that components import.
+    needs_adapter: bool,
 }
 
 /// Wraps a core module into a component of the contract's world.
 ///
 /// A module without types, as the C SDK makes it, exports functions of the contract by name: then the contract as this
 /// host knows it is what they mean.
-pub(super) fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> {
-    let contents = contents(module).map_err(|error| refuse(origin, format!("it is no valid WebAssembly: {error}")))?;
+pub(super) fn wrap(origin: &str, module: &[u8], wasi: Wasi) -> Result<Vec<u8>, PluginError> {
+    let contents = contents(module, wasi).map_err(|error| invalid(origin, error))?;
     if !contents.foreign.is_empty() {
         let names: Vec<&str> = contents.foreign.iter().map(String::as_str).collect();
         return Err(foreign_imports(origin, &names));
@@ -48,14 +54,20 @@ pub(super) fn wrap(origin: &str, module: &[u8]) -> Result<Vec<u8>, PluginError> 
             }
         }
     }
-    let encode = || ComponentEncoder::default().validate(true).module(&module)?.encode();
+    let encode = || {
+        let mut encoder = ComponentEncoder::default().validate(true).module(&module)?;
+        if contents.needs_adapter {
+            encoder = encoder.adapter(PREVIEW1, PREVIEW1_ADAPTER)?;
+        }
+        encoder.encode()
+    };
     encode().map_err(|error| {
         let message = printable_lines(&format!("{error:#}"), 2000);
         refuse(origin, format!("it is a core module that makes no component: {message}"))
     })
 }
 
-fn contents(module: &[u8]) -> Result<Contents, wasmparser::BinaryReaderError> {
+fn contents(module: &[u8], wasi: Wasi) -> Result<Contents, wasmparser::BinaryReaderError> {
     let mut contents = Contents::default();
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
@@ -63,7 +75,9 @@ fn contents(module: &[u8]) -> Result<Contents, wasmparser::BinaryReaderError> {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
                     let import = import?;
-                    if !import.module.contains("lthost:udf/") {
+                    let is_stubbed = wasi == Wasi::Stubbed && wasi::is_module(import.module);
+                    contents.needs_adapter |= is_stubbed && import.module == PREVIEW1;
+                    if !is_stubbed && !import.module.contains("lthost:udf/") {
                         contents.foreign.push(printable(&format!("{}.{}", import.module, import.name), 200));
                     }
                 }

@@ -67,6 +67,11 @@ impl Output {
         &self.dir
     }
 
+    /// The folders that were made for it, outermost first.
+    pub fn made(&self) -> &[PathBuf] {
+        &self.made
+    }
+
     /// Stages a file: `path` is relative to the folder, `write` gives its content.
     ///
     /// # Errors

@@ -131,8 +131,8 @@ pub(super) fn restore(
     for (udf, record) in udfs.iter_mut().zip(&header.udfs) {
         let buffers: Option<Vec<&[u8]>> = record.buffers.iter().map(|&block| blocks.get(block).copied()).collect();
         let buffers = buffers.ok_or_else(|| unreadable("a buffer names a block that is not there"))?;
-        if ![0, n_merged].contains(&record.waiting.len()) {
-            return Err(unreadable("some partials are missing"));
+        if record.waiting.len() != if udf.keeps_partials() { n_merged } else { 0 } {
+            return Err(unreadable("some partials are missing, or too many are there"));
         }
         let waiting = record.waiting.iter().zip(merged).map(|(pieces, partition)| {
             partial_of(udf.declarations(), pieces, &blocks, (&partition.range, udf.sig()))

@@ -41,6 +41,19 @@ pub struct PageCache {
     pub keep_bytes: Option<u64>,
 }
 
+/// What becomes of a run in which a plugin fails at a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// The run fails.
+    #[default]
+    Abort,
+    /// The partition is left out of this plugin's results, and all else goes on. See [`Outcome::failures`](super::Outcome::failures).
+    Skip {
+        /// A plugin that fails more often than that gets no more partitions.
+        max_errors: u64,
+    },
+}
+
 /// How to run.
 #[derive(Debug, Clone, Default)]
 pub struct RunConfig {
@@ -69,6 +82,8 @@ pub struct RunConfig {
     /// Go on from what [`Control::checkpoint`](super::Control::checkpoint) wrote of a run with the same data set, UDFs and
     /// configuration; workers, limits and the way of handing over may be others. Gives the same bits as a run in one go.
     pub resume: Option<Arc<Vec<u8>>>,
+    /// What becomes of it if a plugin fails. A run on partitions elsewhere fails in any case.
+    pub on_error: OnError,
     /// Record where the time goes: [`Outcome::profile`](super::Outcome::profile).
     pub profile: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{RunError, UdfSpec, silent, source::Scan};
 use crate::{
-    buffer::{Declaration, check_declarations},
+    buffer::{Declaration, DeclarationLimits, check_declarations},
     correction::Corrections,
     plugin::{
         Cancel, Granularity, InputDtype, Instance, Limits, Manifest, Parameters, Plugin, PluginError, Preferences,
@@ -93,7 +93,9 @@ pub(super) fn create(
     let buffers = main.buffers(input_dtype)?;
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
-    check_declarations(&buffers, capabilities, (scan.nav.size(), &scan.sig), sandbox.limits.max_result_bytes)
+    let limits =
+        DeclarationLimits { max_buffers: sandbox.limits.max_buffers, max_bytes: sandbox.limits.max_result_bytes };
+    check_declarations(&buffers, capabilities, (scan.nav.size(), &scan.sig), limits)
         .map_err(|error| main.broke("buffers", &error.to_string()))?;
     Ok((main, parameters, Declared { manifest, preferences, granularity, input_dtype, buffers }))
 }

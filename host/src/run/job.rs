@@ -12,7 +12,8 @@ use std::{
 };
 
 use super::{
-    Observer, Outcome, Phase, Pool, Profile, Progress, RunConfig, RunError, Stats, UdfSpec, Update,
+    Failure, Observer, OnError, Outcome, Phase, Pool, Profile, Progress, RunConfig, RunError, Stats, UdfOutcome,
+    UdfSpec, Update,
     checkpoint::{self, CheckpointError, Identity},
     mailbox::Mailbox,
     outcome::{UdfProgress, damage},
@@ -21,12 +22,12 @@ use super::{
     prepare::{Prepared, Recipe, prepare},
     profile::{Clock, Task},
     schedule::{Change, Schedule, Turn},
-    source::Source,
-    work::{Worker, process_partition},
+    source::{Scan, Source},
+    work::{Processed, Worker, process_partition},
 };
 use crate::{
     buffer::Partial,
-    plugin::{Cancel, Handover, Sampler, Sandbox},
+    plugin::{Cancel, Emitted, Handover, PluginError, Sampler, Sandbox},
 };
 
 /// A prepared run.
@@ -47,6 +48,8 @@ pub(super) struct Job {
     mailbox: Arc<Mailbox>,
     start: Instant,
     has_failed: AtomicBool,
+    /// For each UDF, whether it has failed too often to get more partitions.
+    given_up: Vec<AtomicBool>,
     schedule: Mutex<Schedule>,
     inbox: Mutex<Inbox>,
     /// Told when the merger is back in the inbox, or gone for good.
@@ -56,7 +59,7 @@ pub(super) struct Job {
 /// Partials on their way to the merger.
 struct Inbox {
     /// Those that came before their turn.
-    early: BTreeMap<usize, Vec<Partial>>,
+    early: BTreeMap<usize, Vec<Processed>>,
     /// None while some worker merges, and when there is nothing to merge any more.
     merger: Option<Merger>,
     /// Whether the merger never comes back.
@@ -77,6 +80,8 @@ struct Merger {
     n_changes: usize,
     /// How many partitions were in the last partial result.
     n_told: usize,
+    /// Where plugins failed.
+    failures: Vec<Failure>,
 }
 
 impl Inbox {
@@ -121,6 +126,7 @@ impl Job {
             n_frames_resumed,
             n_changes: 0,
             n_told: 0,
+            failures: Vec::new(),
         };
         Ok(Self {
             source: Arc::new(source),
@@ -138,6 +144,7 @@ impl Job {
             mailbox: Arc::clone(mailbox),
             start: Instant::now(),
             has_failed: AtomicBool::new(false),
+            given_up: specs.iter().map(|_| AtomicBool::new(false)).collect(),
             schedule: Mutex::new(schedule),
             inbox: Mutex::new(Inbox {
                 early: BTreeMap::new(),
@@ -224,7 +231,9 @@ impl Job {
             inbox.merger.take()
         };
         let Some(merger) = merger else { return Ok(false) };
-        let written = if merger.n_merged == 0 { Ok(false) } else { self.write_merged(out, &merger).map(|()| true) };
+        // A run that goes on from a checkpoint tries anew what failed after it.
+        let is_whole = merger.n_merged > 0 && merger.failures.is_empty();
+        let written = if is_whole { self.write_merged(out, &merger).map(|()| true) } else { Ok(false) };
         self.give_back(merger);
         written
     }
@@ -252,6 +261,19 @@ impl Job {
         self.has_failed.load(Ordering::Relaxed) || self.sandbox.cancel.is_cancelled()
     }
 
+    /// The failure of a plugin, if the run goes on then; else the error again.
+    pub(super) fn skippable(&self, error: RunError) -> Result<PluginError, RunError> {
+        match error {
+            RunError::Plugin(error) if self.config.on_error != OnError::Abort && error.is_failed_call() => Ok(error),
+            error => Err(error),
+        }
+    }
+
+    /// Whether a UDF has failed too often to get more partitions.
+    pub(super) fn is_given_up(&self, udf: usize) -> bool {
+        self.given_up[udf].load(Ordering::Relaxed)
+    }
+
     fn push(self: &Arc<Self>, worker: Worker) {
         let job = Arc::clone(self);
         self.pool.push(move || job.guarded(|| job.clock.step(|| job.step(worker))));
@@ -273,12 +295,12 @@ impl Job {
         let turn = self.schedule().turn(worker);
         let Turn::Process(position, mut worker, changes) = turn else { return };
         let partition = &self.plan.partitions[position];
-        let partials = match process_partition(self, &mut worker, partition, &changes) {
-            Ok(partials) => partials,
+        let processed = match process_partition(self, &mut worker, partition, &changes) {
+            Ok(processed) => processed,
             Err(error) => return self.fail(error),
         };
         self.paging.leave(&partition.range.frames, &self.source.dataset);
-        self.inbox().early.insert(position, partials);
+        self.inbox().early.insert(position, processed);
         self.merge_if_nobody_does();
         self.push(worker);
     }
@@ -286,7 +308,7 @@ impl Job {
     /// Merges what is in order until there is nothing more, makes a partial result if one is wanted, or the end.
     fn merge(self: &Arc<Self>, mut merger: Merger) {
         while merger.n_merged < self.plan.partitions.len() {
-            let partials = {
+            let processed = {
                 let mut inbox = self.inbox();
                 // Both before the next partial, of which there may always be one.
                 let is_wanted = merger.n_merged > merger.n_told && self.mailbox.wants_partial();
@@ -299,8 +321,8 @@ impl Job {
                 }
                 next
             };
-            let merged = match partials {
-                Some(partials) => self.merge_one(&mut merger, partials),
+            let merged = match processed {
+                Some(processed) => self.merge_one(&mut merger, processed),
                 None => self.tell(&mut merger),
             };
             if let Err(error) = merged {
@@ -324,14 +346,17 @@ impl Job {
         self.merger_changed.notify_all();
     }
 
-    fn merge_one(self: &Arc<Self>, merger: &mut Merger, partials: Vec<Partial>) -> Result<(), RunError> {
+    fn merge_one(self: &Arc<Self>, merger: &mut Merger, processed: Vec<Processed>) -> Result<(), RunError> {
         let partition = &self.plan.partitions[merger.n_merged];
         self.make_changes(merger, merger.n_merged)?;
-        // What can fail comes first: then a partition is merged by all UDFs, or by none.
-        let made = merger.udfs.iter_mut().zip(&partials).map(|(udf, partial)| udf.customized(partial));
-        let made = made.collect::<Result<Vec<_>, _>>()?;
-        for ((udf, partial), made) in merger.udfs.iter_mut().zip(partials).zip(made) {
-            udf.merge(partial, &partition.present, made);
+        // What can fail comes first: then a partition is merged by all UDFs that do not fail, or by none.
+        let ready = processed.into_iter().enumerate().map(|(idx, processed)| self.customize(merger, idx, processed));
+        let ready = ready.collect::<Result<Vec<_>, _>>()?;
+        for (udf, ready) in merger.udfs.iter_mut().zip(ready) {
+            match ready {
+                Some((partial, made)) => udf.merge(partial, &partition.present, made),
+                None => udf.skipped.push(merger.n_merged),
+            }
         }
         merger.n_frames_done += partition.n_frames();
         merger.n_merged += 1;
@@ -343,6 +368,47 @@ impl Job {
         Ok(())
     }
 
+    /// A partial with what the plugin's own merge makes of it; none if the UDF has failed, and the run goes on.
+    fn customize(
+        &self,
+        merger: &mut Merger,
+        idx: usize,
+        processed: Processed,
+    ) -> Result<Option<(Partial, Option<Emitted>)>, RunError> {
+        let udf = &mut merger.udfs[idx];
+        let error = match processed {
+            // A worker may not have known yet.
+            _ if self.is_given_up(idx) || udf.dead.is_some() => None,
+            Processed::GivenUp => None,
+            Processed::Failed(error) => Some(error),
+            Processed::Partial(partial) => match udf.customized(&partial) {
+                Ok(made) => return Ok(Some((partial, made))),
+                Err(error) => {
+                    let error = self.skippable(error.into())?;
+                    udf.revive(&self.source.scan, &self.sandbox);
+                    Some(error)
+                }
+            },
+        };
+        self.note_failure(merger, idx, error);
+        Ok(None)
+    }
+
+    /// Notes that a UDF failed at the partition that is merged next, or did not get it.
+    fn note_failure(&self, merger: &mut Merger, idx: usize, error: Option<PluginError>) {
+        let udf = &mut merger.udfs[idx];
+        udf.n_errors += u64::from(error.is_some());
+        let is_too_often = match self.config.on_error {
+            OnError::Abort => false,
+            OnError::Skip { max_errors } => udf.n_errors > max_errors,
+        };
+        if is_too_often || udf.dead.is_some() {
+            self.given_up[idx].store(true, Ordering::Relaxed);
+        }
+        let partition = self.plan.partitions.get(merger.n_merged).map(|partition| partition.range.index);
+        merger.failures.push(Failure { label: udf.label.clone(), partition, error: error.map(Arc::new) });
+    }
+
     /// Makes the changes of parameters that hold at `position`, as far as it has not made them.
     fn make_changes(&self, merger: &mut Merger, position: usize) -> Result<(), RunError> {
         let changes = self.schedule().changes_at(position, merger.n_changes);
@@ -350,7 +416,15 @@ impl Job {
         for change in changes {
             let task = Task::new(change.udf, Phase::Update, self.plan.partitions.get(position));
             let udf = &mut merger.udfs[change.udf];
-            self.clock.time(task, || udf.update(&self.source.scan, &self.sandbox, &change.parameters))?;
+            if udf.dead.is_some() {
+                continue;
+            }
+            let updated = self.clock.time(task, || udf.update(&self.source.scan, &self.sandbox, &change.parameters));
+            if let Err(error) = updated {
+                // What its results are made with is not what was wanted: there are none.
+                udf.dead = Some(Arc::new(self.skippable(error.into())?));
+                self.given_up[change.udf].store(true, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -358,9 +432,33 @@ impl Job {
     /// Leaves a partial result.
     fn tell(&self, merger: &mut Merger) -> Result<(), RunError> {
         merger.n_told = merger.n_merged;
-        let udfs = merger.udfs.iter_mut().map(|udf| udf.outcome_so_far(&self.source.scan)).collect::<Result<_, _>>()?;
+        let results = |udf: &mut Prepared| {
+            let outcome = self.results_of(udf, Prepared::outcome_so_far)?;
+            // It may do better when more is merged.
+            Ok(outcome.unwrap_or_else(|_| udf.outcome_of(Vec::new())))
+        };
+        let udfs = merger.udfs.iter_mut().map(results).collect::<Result<_, RunError>>()?;
         self.mailbox.put_partial(self.outcome(udfs, merger));
         Ok(())
+    }
+
+    /// What a UDF makes of what is merged, or how it failed if the run goes on then.
+    fn results_of(
+        &self,
+        udf: &mut Prepared,
+        outcome: impl FnOnce(&mut Prepared, &Scan) -> Result<UdfOutcome, PluginError>,
+    ) -> Result<Result<UdfOutcome, Arc<PluginError>>, RunError> {
+        if let Some(error) = &udf.dead {
+            return Ok(Err(Arc::clone(error)));
+        }
+        match outcome(udf, &self.source.scan) {
+            Ok(outcome) => Ok(Ok(outcome)),
+            Err(error) => {
+                let error = self.skippable(error.into())?;
+                udf.revive(&self.source.scan, &self.sandbox);
+                Ok(Err(Arc::new(error)))
+            }
+        }
     }
 
     /// The complete results.
@@ -369,8 +467,17 @@ impl Job {
         if let Some(last) = self.plan.partitions.len().checked_sub(1) {
             self.make_changes(&mut merger, last)?;
         }
-        let udfs = std::mem::take(&mut merger.udfs).into_iter();
-        let udfs = udfs.map(|udf| udf.into_outcome(&self.source.scan)).collect::<Result<_, _>>()?;
+        let mut udfs = Vec::new();
+        for udf in &mut merger.udfs {
+            udfs.push(match self.results_of(udf, Prepared::outcome)? {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let label = udf.label.clone();
+                    merger.failures.push(Failure { label, partition: None, error: Some(error) });
+                    udf.outcome_of(Vec::new())
+                }
+            });
+        }
         Ok(Outcome { profile: self.profile(), ..self.outcome(udfs, &merger) })
     }
 
@@ -386,11 +493,23 @@ impl Job {
         self.clock.finish(labels, lines, file_bytes)
     }
 
-    fn outcome(&self, udfs: Vec<super::UdfOutcome>, merger: &Merger) -> Outcome {
+    fn outcome(&self, mut udfs: Vec<UdfOutcome>, merger: &Merger) -> Outcome {
         let n_merged = merger.n_merged;
+        let damage_without = |skipped: &dyn Fn(usize) -> bool| {
+            let merged = self.plan.partitions[..n_merged].iter().enumerate();
+            damage(merged.filter(|(at, _)| !skipped(*at)).map(|(_, partition)| partition), &self.source.scan)
+        };
+        let mut skipped: Vec<usize> = merger.udfs.iter().flat_map(|udf| udf.skipped.iter().copied()).collect();
+        skipped.sort_unstable();
+        skipped.dedup();
+        for (outcome, udf) in udfs.iter_mut().zip(&merger.udfs).filter(|(_, udf)| udf.skipped != skipped) {
+            outcome.damage = Some(damage_without(&|at| udf.skipped.binary_search(&at).is_ok()));
+        }
+        let is_skipped = |at: usize| skipped.binary_search(&at).is_ok();
         Outcome {
             udfs,
-            damage: damage(&self.plan.partitions[..n_merged], &self.source.scan),
+            damage: damage_without(&is_skipped),
+            failures: merger.failures.clone(),
             is_complete: n_merged == self.plan.partitions.len(),
             updates: self.schedule().applied(n_merged, &self.indices(), &self.recipes),
             stats: Stats {

@@ -28,11 +28,11 @@ mod udfs;
 mod work;
 
 pub use checkpoint::CheckpointError;
-pub use config::{PageCache, RunConfig, UdfSpec, Update};
+pub use config::{OnError, PageCache, RunConfig, UdfSpec, Update};
 pub use declare::{Declared, declare, describe};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};
-pub use outcome::{AppliedUpdate, Observer, Outcome, Progress, Stats, UdfOutcome, UdfProgress, silent};
+pub use outcome::{AppliedUpdate, Failure, Observer, Outcome, Progress, Stats, UdfOutcome, UdfProgress, silent};
 pub use plan::{Plan, partition_plan};
 pub use pool::Pool;
 pub use profile::{Cost, Phase, Profile, ProfileEntry, ProfileSpan, WorkerProfile};

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Profile, plan::PlannedPartition, source::Scan};
 use crate::{
-    plugin::{LogLevel, LogLine, Logger, Manifest, Value},
+    plugin::{LogLevel, LogLine, Logger, Manifest, PluginError, Value},
     results::ResultBuffer,
     shape::{Array, Dtype, RoiIdx},
 };
@@ -14,8 +14,10 @@ use crate::{
 pub struct Outcome<Results = Vec<UdfOutcome>> {
     /// What the UDFs gave: an entry for each, in the order given. See [`Udfs`](super::Udfs).
     pub udfs: Results,
-    /// Boolean, of the scan's shape: the frames whose data are in the results.
+    /// Boolean, of the scan's shape: the frames whose data are in the results, in those of every UDF.
     pub damage: Array,
+    /// Where plugins failed, in the order of partitions: of a run that goes on then. See [`OnError`](super::OnError).
+    pub failures: Vec<Failure>,
     /// Whether all partitions are in it. Of a run's partial results, the last one alone is complete.
     pub is_complete: bool,
     /// New values that parameters took during the run, in the order in which they took effect.
@@ -37,8 +39,21 @@ pub struct UdfOutcome {
     pub parameters: Vec<(String, Value)>,
     /// Dtype of the tiles that it got.
     pub input_dtype: Dtype,
-    /// Its results, in the order of declaration.
+    /// Its results, in the order of declaration. None if it failed to make them, in a run that goes on then.
     pub results: Vec<ResultBuffer>,
+    /// Boolean, of the scan's shape: the frames whose data are in its results, if they are more than [`Outcome::damage`] says.
+    pub damage: Option<Array>,
+}
+
+/// Where a plugin failed in a run that went on.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Label of the UDF.
+    pub label: String,
+    /// Number of the partition that is not in its results; none if it failed when all were merged.
+    pub partition: Option<u64>,
+    /// What happened; none for a partition that it did not get, as it had failed too often.
+    pub error: Option<Arc<PluginError>>,
 }
 
 /// New values that parameters of a UDF took during a run.
@@ -143,7 +158,7 @@ pub fn silent() -> Logger {
 }
 
 /// The frames of `partitions` that were in the file and in the ROI.
-pub(super) fn damage(partitions: &[PlannedPartition], scan: &Scan) -> Array {
+pub(super) fn damage<'a>(partitions: impl IntoIterator<Item = &'a PlannedPartition>, scan: &Scan) -> Array {
     let Scan { roi, nav, .. } = scan;
     let mut data = vec![0; usize::try_from(nav.size()).expect("the scan's nav buffers are in memory")];
     for partition in partitions {

@@ -144,7 +144,7 @@ impl Plan {
 
     /// Sees that the largest call fits into a plugin's memory, before anything runs.
     fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
-        let limit = u64::try_from(config.limits.max_memory_bytes).unwrap_or(u64::MAX).min(u64::from(u32::MAX));
+        let limit = config.limits.max_memory_bytes.min(u64::from(u32::MAX));
         for udf in udfs {
             let (what, pixels, hint) = match udf.granularity {
                 Granularity::Partition => (
@@ -180,15 +180,20 @@ pub(super) fn within_roi(
     planned.filter(|partition| !partition.range.roi.is_empty()).collect()
 }
 
+/// Blocks into which a plugin can have a frame split.
+const MAX_BLOCKS: u64 = 4096;
+
 /// Tiles that suit all UDFs but those that want whole partitions.
 fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
     let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
-    let limit = u64::try_from(config.limits.max_memory_bytes / 8).unwrap_or(u64::MAX);
+    let limit = config.limits.max_memory_bytes / 8;
+    let least = dataset.sig().size().saturating_mul(16) / MAX_BLOCKS;
     let is_in_host = |udf: &Prepared| udf.preferences.form == TileForm::InHost;
     let is_alone = tiled().all(is_in_host);
     let wish = |udf: &Prepared| match udf.preferences.total_size {
-        // A hint: it must not make a tile that does not fit, nor one that is large for all others, who take it out of a cache.
-        Some(hint) if is_alone || !is_in_host(udf) => Some(hint.min(limit)),
+        // A hint: it must not make a tile that does not fit, nor one that is large for all others, who take it out of a cache;
+        // nor a block for each pixel.
+        Some(hint) if is_alone || !is_in_host(udf) => Some(hint.clamp(least, limit.max(least))),
         _ if is_in_host(udf) => config.tile_bytes,
         _ => Some(config.tile_bytes.unwrap_or(Tiling::BYTES)),
     };

@@ -21,12 +21,20 @@ pub(super) struct Prepared {
     pub(super) label: String,
     pub(super) manifest: Manifest,
     pub(super) parameters: Arc<Parameters>,
+    /// Those that hold now.
+    current: Arc<Parameters>,
     pub(super) preferences: Preferences,
     /// What a tile has of a partition.
     pub(super) granularity: Granularity,
     pub(super) input_dtype: Dtype,
     plugin: Plugin,
     main: Instance,
+    /// Positions of the partitions that are left out.
+    pub(super) skipped: Vec<usize>,
+    /// How often it failed.
+    pub(super) n_errors: u64,
+    /// Why there can't be another instance in the place of one that failed.
+    pub(super) dead: Option<Arc<PluginError>>,
     merged: Merged,
     /// Kept for `merge-all`.
     partials: Vec<Partial>,
@@ -92,12 +100,16 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
     Ok(Prepared {
         label,
         manifest,
+        current: Arc::clone(&parameters),
         parameters,
         preferences,
         granularity,
         input_dtype,
         plugin,
         main,
+        skipped: Vec::new(),
+        n_errors: 0,
+        dead: None,
         merged,
         partials,
         n_rows,
@@ -148,7 +160,7 @@ impl Prepared {
             None => clock.merge(idx, &partial, || self.merged.merge(&partial, present, None)),
         }
         made.into_iter().flatten().filter_map(|(data, _)| data).for_each(|data| self.spare.give(data));
-        if self.needs_custom() && !self.manifest.capabilities.merge {
+        if self.keeps_partials() {
             // `merge-all` wants all of them at the end; the standard merges went on as usual.
             self.partials.push(partial);
         } else {
@@ -161,6 +173,11 @@ impl Prepared {
         let is_custom =
             |declaration: &Declaration| declaration.merge == Merge::Custom && declaration.usage != Usage::ResultOnly;
         self.merged.declarations().iter().any(is_custom)
+    }
+
+    /// Whether all partials are kept until `merge-all`.
+    pub(super) fn keeps_partials(&self) -> bool {
+        self.needs_custom() && !self.manifest.capabilities.merge
     }
 
     /// Content of the declared buffers, and the partials that wait for `merge-all`.
@@ -193,9 +210,27 @@ impl Prepared {
         &mut self,
         scan: &Scan,
         sandbox: &Sandbox,
-        parameters: &Parameters,
+        parameters: &Arc<Parameters>,
     ) -> Result<(), PluginError> {
+        self.current = Arc::clone(parameters);
         self.recipe(None).update(&mut self.main, (scan, sandbox), parameters, Role::Main)
+    }
+
+    /// Makes another instance in the place of one that failed; what is merged is not in it. If that fails, too, there are no
+    /// results.
+    pub(super) fn revive(&mut self, scan: &Scan, sandbox: &Sandbox) {
+        let recipe = self.recipe(None);
+        let made = recipe.start((scan, sandbox), &self.parameters, Role::Main).and_then(|mut main| {
+            if !Arc::ptr_eq(&self.parameters, &self.current) {
+                recipe.update(&mut main, (scan, sandbox), &self.current, Role::Main)?;
+            }
+            recipe.check(&mut main, "in another instance than in the first")?;
+            Ok(main)
+        });
+        match made {
+            Ok(main) => self.main = main,
+            Err(error) => self.dead = Some(Arc::new(error)),
+        }
     }
 
     /// Results of what is merged so far.
@@ -210,8 +245,8 @@ impl Prepared {
         })
     }
 
-    /// Results of all that is merged.
-    pub(super) fn into_outcome(mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
+    /// Results of all that is merged, which is given away with them.
+    pub(super) fn outcome(&mut self, scan: &Scan) -> Result<UdfOutcome, PluginError> {
         self.merge_waiting()?;
         let (clock, idx) = self.clock.clone();
         clock.time(Task::new(idx, Phase::Results, None), || {
@@ -244,13 +279,15 @@ impl Prepared {
         self.main.results(self.merged.declarations(), merged, (self.n_rows, &self.sig)).map(Some)
     }
 
-    fn outcome_of(&self, results: Vec<ResultBuffer>) -> UdfOutcome {
+    /// What it gives with these results.
+    pub(super) fn outcome_of(&self, results: Vec<ResultBuffer>) -> UdfOutcome {
         UdfOutcome {
             label: self.label.clone(),
             manifest: self.manifest.clone(),
             parameters: self.parameters.values.clone(),
             input_dtype: self.input_dtype,
             results,
+            damage: None,
         }
     }
 }

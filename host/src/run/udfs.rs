@@ -94,7 +94,7 @@ fn exactly<const N: usize>(udfs: Vec<UdfOutcome>) -> [UdfOutcome; N] {
 impl Outcome {
     /// The same, with the results in the shape in which the UDFs were given.
     pub(super) fn shaped<Results>(self, shaped: fn(Vec<UdfOutcome>) -> Results) -> Outcome<Results> {
-        let Self { udfs, damage, is_complete, updates, stats, profile } = self;
-        Outcome { udfs: shaped(udfs), damage, is_complete, updates, stats, profile }
+        let Self { udfs, damage, failures, is_complete, updates, stats, profile } = self;
+        Outcome { udfs: shaped(udfs), damage, failures, is_complete, updates, stats, profile }
     }
 }

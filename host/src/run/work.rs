@@ -17,7 +17,10 @@ use super::{
 use crate::{
     buffer::Partial,
     dataset::DatasetError,
-    plugin::{FillFailed, Granularity, Handover, HostTile, Instance, Parameters, Pixels, Role, TileForm, TileInput},
+    plugin::{
+        FillFailed, Granularity, Handover, HostTile, Instance, Parameters, Pixels, PluginError, Role, TileForm,
+        TileInput,
+    },
     shape::{Dtype, FrameIdx, Roi, RoiIdx},
     tile::SigBlock,
 };
@@ -33,48 +36,118 @@ pub(super) struct Worker {
 
 /// An instance, and what it is set to.
 struct WorkerUdf {
-    instance: Instance,
+    /// None before it is made, and after it has failed.
+    instance: Option<Instance>,
     parameters: Arc<Parameters>,
+    /// How it failed in this partition.
+    failure: Option<PluginError>,
+}
+
+/// What came of a partition for one UDF.
+pub(super) enum Processed {
+    /// Its partial.
+    Partial(Partial),
+    /// It failed, and the run goes on.
+    Failed(PluginError),
+    /// It has failed too often to get the partition.
+    GivenUp,
+}
+
+impl Processed {
+    pub(super) fn into_partial(self) -> Option<Partial> {
+        match self {
+            Self::Partial(partial) => Some(partial),
+            Self::Failed(_) | Self::GivenUp => None,
+        }
+    }
+}
+
+impl WorkerUdf {
+    /// Does something with the instance, if there is one. If that fails, it is dropped, and the run may go on without it.
+    fn attempt<T>(
+        &mut self,
+        job: &Job,
+        work: impl FnOnce(&mut Instance, &Parameters) -> Result<T, RunError>,
+    ) -> Result<Option<T>, RunError> {
+        let Some(instance) = &mut self.instance else { return Ok(None) };
+        match work(instance, &self.parameters) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.instance = None;
+                self.failure = Some(job.skippable(error)?);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Makes an instance, which goes through all changes of parameters: it has the same history as all others.
+    fn make(&mut self, job: &Job, idx: usize, changes: &[Change]) -> Result<(), RunError> {
+        let (recipe, surroundings) = (&job.recipes[idx], (&job.source.scan, &job.sandbox));
+        self.parameters = Arc::clone(&recipe.parameters);
+        match job.clock.time(Task::new(idx, Phase::Create, None), || recipe.instantiate(surroundings)) {
+            Ok(instance) => self.instance = Some(instance),
+            Err(error) => self.failure = Some(job.skippable(error.into())?),
+        }
+        for change in changes.iter().filter(|change| change.udf == idx) {
+            self.update(job, idx, Arc::clone(&change.parameters))?;
+        }
+        Ok(())
+    }
+
+    /// Gives it new values of parameters.
+    fn update(&mut self, job: &Job, idx: usize, parameters: Arc<Parameters>) -> Result<(), RunError> {
+        let (recipe, surroundings) = (&job.recipes[idx], (&job.source.scan, &job.sandbox));
+        self.attempt(job, |instance, _| {
+            let update = || recipe.update(instance, surroundings, &parameters, Role::Worker);
+            Ok(job.clock.time(Task::new(idx, Phase::Update, None), update)?)
+        })?;
+        self.parameters = parameters;
+        Ok(())
+    }
 }
 
 impl Worker {
-    /// Makes the instances, if there are none yet, and what changes of parameters are new.
-    fn set_up(&mut self, job: &Job, changes: &[Change]) -> Result<(), RunError> {
-        let surroundings = (&job.source.scan, &job.sandbox);
+    /// Makes the instances that are not there, and for the others what `changes` of parameters are new at the partition with
+    /// this number.
+    fn set_up(&mut self, job: &Job, partition: u64, changes: &[Change]) -> Result<(), RunError> {
         if self.udfs.is_empty() {
-            // With what the run began with: instances that were made late have the same history as all others.
-            let make = |(idx, recipe): (usize, &Recipe)| {
-                let task = Task::new(idx, Phase::Create, None);
-                let instance = job.clock.time(task, || recipe.instantiate(surroundings))?;
-                Ok::<_, RunError>(WorkerUdf { instance, parameters: Arc::clone(&recipe.parameters) })
+            let udf = |recipe: &Recipe| {
+                let parameters = Arc::clone(&recipe.parameters);
+                WorkerUdf { instance: None, parameters, failure: None }
             };
-            self.udfs = job.recipes.iter().enumerate().map(make).collect::<Result<_, _>>()?;
+            self.udfs = job.recipes.iter().map(udf).collect();
         }
-        for change in changes {
-            let udf = &mut self.udfs[change.udf];
-            let recipe = &job.recipes[change.udf];
-            job.clock.time(Task::new(change.udf, Phase::Update, None), || {
-                recipe.update(&mut udf.instance, surroundings, &change.parameters, Role::Worker)
-            })?;
-            udf.parameters = Arc::clone(&change.parameters);
+        for (idx, udf) in self.udfs.iter_mut().enumerate() {
+            udf.failure = None;
+            if job.is_given_up(idx) {
+                udf.instance = None;
+            } else if udf.instance.is_none() {
+                udf.make(job, idx, &job.changes_of(partition))?;
+            } else {
+                for change in changes.iter().filter(|change| change.udf == idx) {
+                    udf.update(job, idx, Arc::clone(&change.parameters))?;
+                }
+            }
         }
         self.n_changes += changes.len();
         Ok(())
     }
 }
 
-/// Runs every UDF over the tiles of a partition. Gives a partial for each.
+/// Runs every UDF over the tiles of a partition. Gives what came of it for each.
 pub(super) fn process_partition(
     job: &Job,
     worker: &mut Worker,
     partition: &PlannedPartition,
     changes: &[Change],
-) -> Result<Vec<Partial>, RunError> {
-    worker.set_up(job, changes)?;
+) -> Result<Vec<Processed>, RunError> {
+    worker.set_up(job, partition.range.index, changes)?;
     for (idx, (udf, recipe)) in worker.udfs.iter_mut().zip(&job.recipes).enumerate() {
         let tiling = job.plan.tiling_for(recipe.granularity);
-        let begin = || udf.instance.begin(&partition.range, tiling);
-        job.clock.time(Task::new(idx, Phase::Begin, Some(partition)), begin)?;
+        udf.attempt(job, |instance, _| {
+            let begin = || instance.begin(&partition.range, tiling);
+            Ok(job.clock.time(Task::new(idx, Phase::Begin, Some(partition)), begin)?)
+        })?;
     }
     // In the trace of a single UDF its tiles are its own.
     let only = (job.recipes.len() == 1).then_some(0);
@@ -89,10 +162,17 @@ pub(super) fn process_partition(
     }
     let sig = job.source.dataset.sig();
     let end = |(idx, (udf, recipe)): (usize, (&mut WorkerUdf, &Recipe))| {
-        let end = || udf.instance.end(&partition.range, &recipe.declarations, sig);
-        job.clock.time(Task::new(idx, Phase::End, Some(partition)), end)
+        let partial = udf.attempt(job, |instance, _| {
+            let end = || instance.end(&partition.range, &recipe.declarations, sig);
+            Ok(job.clock.time(Task::new(idx, Phase::End, Some(partition)), end)?)
+        })?;
+        Ok(match (partial, udf.failure.take()) {
+            (Some(partial), _) => Processed::Partial(partial),
+            (None, Some(error)) => Processed::Failed(error),
+            (None, None) => Processed::GivenUp,
+        })
     };
-    Ok(worker.udfs.iter_mut().zip(&job.recipes).enumerate().map(end).collect::<Result<_, _>>()?)
+    worker.udfs.iter_mut().zip(&job.recipes).enumerate().map(end).collect()
 }
 
 /// The tiles of a partition, each through all UDFs that do not want the whole partition.
@@ -127,9 +207,22 @@ struct Portion<'a> {
     sig_index: usize,
 }
 
+/// A tile through a UDF, if that has not failed.
 fn process_tile(
     job: &Job,
     (idx, udf, recipe): (usize, &mut WorkerUdf, &Recipe),
+    partition: &PlannedPartition,
+    tile: &Portion<'_>,
+) -> Result<(), RunError> {
+    let process = |instance: &mut Instance, parameters: &Parameters| {
+        process_with(job, (idx, instance, parameters, recipe), partition, tile)
+    };
+    udf.attempt(job, process).map(drop)
+}
+
+fn process_with(
+    job: &Job,
+    (idx, instance, parameters, recipe): (usize, &mut Instance, &Parameters, &Recipe),
     partition: &PlannedPartition,
     tile: &Portion<'_>,
 ) -> Result<(), RunError> {
@@ -143,7 +236,7 @@ fn process_tile(
             FillFailed
         })
     };
-    let aux: Vec<_> = udf.parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
+    let aux: Vec<_> = parameters.aux.iter().map(|aux| aux.rows(tile.frame_indices)).collect();
     let rows;
     let pixels = match recipe.preferences.form {
         TileForm::Csr => {
@@ -167,7 +260,7 @@ fn process_tile(
         pixels,
         for_kernels: for_kernels.as_ref().map(|tile| Arc::clone(tile) as Arc<dyn HostTile>),
     };
-    let processed = udf.instance.process(&partition.range, &input);
+    let processed = instance.process(&partition.range, &input);
     job.clock.end_tile(&lap, idx, || volume(&input));
     // A call that failed for want of data is the data set's fault, not the plugin's.
     let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);

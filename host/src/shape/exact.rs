@@ -30,10 +30,13 @@ impl PartialEq for Value {
 ///
 /// The first element, in C order, that would not keep its value.
 pub(crate) fn exactly(array: &Array, dtype: Dtype) -> Result<Array, usize> {
+    let n_elements = array.data.len() / array.dtype.size();
+    if n_elements == 0 {
+        return Ok(Array { dtype, ..array.clone() });
+    }
     if !convertible(array.dtype, dtype) {
         return Err(0);
     }
-    let n_elements = array.data.len() / array.dtype.size();
     let mut data = vec![0; n_elements * dtype.size()];
     cast(array.dtype, &array.data, dtype, &mut data);
     let converted = Array { dtype, shape: array.shape.clone(), data };

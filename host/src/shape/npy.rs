@@ -38,6 +38,9 @@ impl Header {
     }
 }
 
+/// No header that numpy writes is nearly as long.
+const MAX_HEADER: u64 = 1 << 20;
+
 /// Why something is not an array.
 #[derive(Debug, thiserror::Error)]
 pub enum NpyError {
@@ -73,6 +76,12 @@ pub enum NpyError {
         expected: u64,
         /// Bytes that are there.
         found: u64,
+    },
+    /// A header that is longer than any that numpy writes.
+    #[error("the .npy header is {len} bytes long, at most {MAX_HEADER} are read")]
+    LongHeader {
+        /// Its length.
+        len: u32,
     },
     /// The text of the header is not the dictionary that it should be.
     #[error("the .npy header makes no sense at byte {at} of its text: expected {expected}")]
@@ -146,6 +155,9 @@ pub fn parse_header(bytes: &[u8]) -> Result<Header, NpyError> {
         Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]),
         _ => return Err(NpyError::Cut { expected: preamble as u64, found }),
     };
+    if u64::from(len) > MAX_HEADER {
+        return Err(NpyError::LongHeader { len });
+    }
     let data_offset = preamble as u64 + u64::from(len);
     let end = usize::try_from(data_offset).ok().filter(|&end| end <= bytes.len());
     let text = &bytes[preamble..end.ok_or(NpyError::Cut { expected: data_offset, found })?];
@@ -183,15 +195,13 @@ pub fn read(path: &Path) -> Result<Array, NpyError> {
 ///
 /// [`NpyError`], with the file's name.
 pub fn read_header(path: &Path) -> Result<Header, NpyError> {
-    /// No header that numpy writes is nearly as long.
-    const MAX_HEADER: u64 = 1 << 20;
     let failed = |source| NpyError::Io { path: path.to_owned(), source };
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is not a regular file")));
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;
-    io::Read::read_to_end(&mut io::Read::take(file, MAX_HEADER), &mut bytes).map_err(failed)?;
+    io::Read::read_to_end(&mut io::Read::take(file, 12 + MAX_HEADER), &mut bytes).map_err(failed)?;
     parse_header(&bytes).map_err(|source| NpyError::File { path: path.to_owned(), source: Box::new(source) })
 }
 

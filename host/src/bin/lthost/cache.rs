@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use lthost::plugin::{CacheError, CodeCache, Engine};
+use lthost::plugin::{CodeCache, OwnError};
 
 use crate::{Usage, terminal};
 
@@ -27,25 +27,25 @@ pub(crate) fn folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// An engine that takes compiled plugins from the cache. Without a place for it, or for the secret that vouches for what is in
-/// it (`lthost/secret` in `$XDG_STATE_HOME` or `~/.local/state`), plugins are compiled each time.
-pub(crate) fn with_code(engine: Engine) -> Engine {
+/// The cache of compiled plugins. Without a place for it, or for the secret that vouches for what is in it (`lthost/secret` in
+/// `$XDG_STATE_HOME` or `~/.local/state`), plugins are compiled each time.
+pub(crate) fn of_code() -> Option<CodeCache> {
     let state = place("XDG_STATE_HOME").or_else(|| Some(place("HOME")?.join(".local/state")));
     let state = state.filter(|state| state.is_absolute());
-    let (Ok(folder), Some(state)) = (folder(), state) else { return engine };
+    let (folder, state) = (folder().ok()?, state?);
     match CodeCache::open(&folder.join("code"), &state.join("lthost/secret")) {
-        Ok(cache) => engine.with_cache(cache),
+        Ok(cache) => Some(cache),
         Err(error) => {
-            if let CacheError::Unsafe { .. } = error {
+            if let OwnError::Unsafe { .. } = error {
                 terminal::say_at("warning", &format!("plugins are compiled again each time, as {error}"));
             }
-            engine
+            None
         }
     }
 }
 
 /// A folder that the environment names.
-fn place(variable: &str) -> Option<PathBuf> {
+pub(crate) fn place(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 

@@ -6,20 +6,43 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lthost::plugin::{Engine, Limits, Plugin, PluginError};
+use lthost::plugin::{
+    Engine, Limits, Plugin, PluginError,
+    trust::{Judge, Offer, Pin},
+};
+
+use crate::Usage;
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
+/// A plugin that was found: where it is, and the hash that it must have.
+pub(crate) struct Found {
+    location: Location,
+    pin: Option<Pin>,
+}
+
 /// Where a plugin is.
-pub(crate) enum Location {
+enum Location {
     /// Inside this program: name and bytes.
     Shipped(&'static str, &'static [u8]),
     /// In a file.
     File(PathBuf),
 }
 
-/// Finds a plugin: a path if it looks like one, otherwise a name.
-pub(crate) fn find(plugin: &str) -> Result<Location, PluginError> {
+/// Finds a plugin that the user asks for, by name or path, pinned to a hash if `@sha256:` and the hash follow.
+pub(crate) fn find(plugin: &str) -> anyhow::Result<Found> {
+    let (name, pin) = Pin::split(plugin);
+    let parse = |pin: &str| pin.parse::<Pin>().map_err(|error| Usage(format!("plugin `{name}`: {error}")));
+    Ok(Found { pin: pin.map(parse).transpose()?, location: locate(name)? })
+}
+
+/// Finds a plugin that a file names. What a file says is no pin: that is a matter of the user's.
+pub(crate) fn find_recorded(plugin: &str) -> Result<Found, PluginError> {
+    Ok(Found { location: locate(plugin)?, pin: None })
+}
+
+/// A path if it looks like one, otherwise a name.
+fn locate(plugin: &str) -> Result<Location, PluginError> {
     let looks_like_path = plugin.contains('/') || Path::new(plugin).extension().is_some_and(|ext| ext == "wasm");
     if looks_like_path {
         return Ok(Location::File(PathBuf::from(plugin)));
@@ -34,13 +57,17 @@ pub(crate) fn find(plugin: &str) -> Result<Location, PluginError> {
     if Path::new(plugin).is_file() {
         return Ok(Location::File(PathBuf::from(plugin)));
     }
-    let known: Vec<String> = known().into_iter().map(|(name, _)| name).collect();
+    let known: Vec<String> = all().into_iter().map(|(name, _)| name).collect();
     let hint = if Path::new(&file).is_file() { format!(" (the file here is `./{file}`)") } else { String::new() };
     Err(PluginError::Unknown { name: plugin.to_owned(), known: known.join(", "), hint })
 }
 
 /// All plugins that have a name, in the order in which they are found.
-pub(crate) fn known() -> Vec<(String, Location)> {
+pub(crate) fn known() -> Vec<(String, Found)> {
+    all().into_iter().map(|(name, location)| (name, Found { location, pin: None })).collect()
+}
+
+fn all() -> Vec<(String, Location)> {
     let mut known: Vec<(String, Location)> =
         SHIPPED.iter().map(|(name, bytes)| ((*name).to_owned(), Location::Shipped(name, bytes))).collect();
     for folder in folders() {
@@ -58,29 +85,38 @@ pub(crate) fn known() -> Vec<(String, Location)> {
     known
 }
 
-impl Location {
-    pub(crate) fn load(&self, engine: &Engine, limits: &Limits) -> Result<Plugin, PluginError> {
-        match self {
-            Self::Shipped(name, bytes) => Plugin::from_bytes(engine, name, bytes, limits),
-            Self::File(path) => Plugin::from_file(engine, path, limits),
-        }
+impl Found {
+    /// The plugin in a file that was built just now.
+    pub(crate) fn built(path: PathBuf, pin: Pin) -> Self {
+        Self { location: Location::File(path), pin: Some(pin) }
     }
 
-    /// What is in its file.
-    pub(crate) fn bytes(&self) -> Result<Cow<'static, [u8]>, PluginError> {
-        match self {
-            Self::Shipped(_, bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => fs::read(path)
-                .map(Cow::Owned)
-                .map_err(|source| PluginError::Unreadable { path: path.display().to_string(), source }),
+    pub(crate) fn is_shipped(&self) -> bool {
+        matches!(self.location, Location::Shipped(..))
+    }
+
+    /// Compiles it, if it is admitted.
+    pub(crate) fn load(&self, judge: &Judge, engine: &Engine, limits: &Limits) -> Result<Plugin, PluginError> {
+        Plugin::admitted(engine, judge, &self.offer(limits)?, limits)
+    }
+
+    /// What is in its file, and what speaks for it.
+    pub(crate) fn offer(&self, limits: &Limits) -> Result<Offer<'static>, PluginError> {
+        let pin = self.pin.clone();
+        match &self.location {
+            Location::Shipped(name, bytes) => {
+                let (origin, bytes) = ((*name).to_owned(), Cow::Borrowed(*bytes));
+                Ok(Offer { origin, bytes, is_shipped: true, pin, signature: None })
+            }
+            Location::File(path) => Offer::from_file(path, pin, limits),
         }
     }
 
     /// How it is shown to a user.
     pub(crate) fn describe(&self) -> String {
-        match self {
-            Self::Shipped(..) => "shipped with lthost".to_owned(),
-            Self::File(path) => path.display().to_string(),
+        match &self.location {
+            Location::Shipped(..) => "shipped with lthost".to_owned(),
+            Location::File(path) => path.display().to_string(),
         }
     }
 }

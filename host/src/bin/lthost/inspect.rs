@@ -4,6 +4,7 @@ use std::{fmt::Write as _, io::Write as _};
 
 use lthost::{
     buffer::{Declaration, Kind, Usage},
+    confine::Needs,
     plugin::{Capabilities, Facts, Limits, Manifest, Parameter, ParameterType, Plugin, PluginError, Value},
     run::{Declared, RunError, UdfSpec, declare, describe},
     shape::{Array, ByteOrder, Dtype, Shape},
@@ -16,6 +17,7 @@ use crate::{
     job_args::arguments,
     limit_args::LimitArgs,
     outcome::record_value,
+    trust,
 };
 
 /// Show what a plugin is, takes, gives and imports
@@ -31,7 +33,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Opts {
-    /// A plugin's name (see `lthost plugins`) or a .wasm file
+    /// A plugin's name (see `lthost plugins`) or a .wasm file, with @sha256:HASH only if it has that hash
     #[arg(value_name = "NAME|FILE")]
     plugin: String,
     /// Parameter of the plugin: JSON, a bare word, or @file.npy; may be repeated
@@ -55,11 +57,11 @@ pub(crate) struct Opts {
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let limits = opts.limits.limits()?;
-    let location = find::find(&opts.plugin)?;
-    let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
+    let plugin = find::find(&opts.plugin)?.load(&trust::judge()?, &opts.limits.engine(false)?, &limits)?;
     let spec = UdfSpec { label: None, plugin, arguments: arguments(&opts.param)? };
     let dtype = opts.dtype.map(|(dtype, _)| dtype);
     let assumed = Assumed::new(opts.nav_shape.as_ref(), opts.sig_shape.as_ref(), dtype)?;
+    opts.limits.confine(&Needs::default())?;
     let card = Card::new(&spec, assumed, &limits)?;
     // Whoever asks for certain data or parameters wants to know of these alone.
     let is_asked =
@@ -143,6 +145,9 @@ impl Card {
         writeln!(out, "licence       {}", if manifest.license.is_empty() { "none" } else { &manifest.license })?;
         writeln!(out, "plugin        {} ({}, {} bytes)", facts.origin, facts.encoding, facts.n_bytes)?;
         writeln!(out, "sha256        {}", facts.sha256)?;
+        if let Some(trust) = &facts.trust {
+            writeln!(out, "trust         {trust}")?;
+        }
         writeln!(out, "contract      {}", facts.contract)?;
         writeln!(out, "imports       {}", list(&facts.imports))?;
         writeln!(out, "exports       {}", list(&facts.exports))?;

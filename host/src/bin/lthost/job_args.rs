@@ -10,7 +10,10 @@ use clap::ArgMatches;
 use lthost::{
     correction::Corrections,
     dataset::Dataset,
-    plugin::{Argument, Engine, Limits},
+    plugin::{
+        Argument, Engine, Limits,
+        trust::{Pin, signature_file},
+    },
     run::{RunConfig, UdfSpec, Update},
     shape::{Array, Dtype, npy},
 };
@@ -22,13 +25,14 @@ use crate::{
     limit_args::{LimitArgs, bytes},
     logs::LogArgs,
     profile::ProfileArgs,
-    terminal,
+    terminal, trust,
 };
 
 /// What is computed.
 #[derive(clap::Args)]
 pub(crate) struct JobArgs {
-    /// Plugin to run: a name (see `lthost plugins`) or a .wasm file; LABEL=PLUGIN names its results; may be repeated
+    /// Plugin to run: a name (see `lthost plugins`) or a .wasm file; LABEL=PLUGIN names its results, PLUGIN@sha256:HASH
+    /// takes none with another hash; may be repeated
     #[arg(long, value_name = "NAME|FILE", required = true)]
     plugin: Vec<String>,
     /// Parameter of the --plugin before it: JSON, a bare word, or @file.npy; may be repeated
@@ -68,7 +72,7 @@ pub(crate) type GivenArray = (&'static str, PathBuf, Array);
 pub(crate) struct RunningArgs {
     /// Worker threads [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) workers: Option<u16>,
+    workers: Option<u16>,
     /// Number of partitions; may change the last digits of real numbers [default: by the size of the data set]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     partitions: Option<u64>,
@@ -85,10 +89,7 @@ pub(crate) struct RunningArgs {
     #[command(flatten)]
     pub(crate) logs: LogArgs,
     #[command(flatten)]
-    limits: LimitArgs,
-    /// Size of all buffers of one plugin [default: 8G]
-    #[arg(long, value_name = "BYTES", value_parser = bytes)]
-    max_result_bytes: Option<u64>,
+    pub(crate) limits: LimitArgs,
 }
 
 /// A job, ready to be run.
@@ -112,10 +113,8 @@ impl JobArgs {
         config.updates.clone_from(&self.update);
         config.profile = profile.is_some_and(ProfileArgs::is_wanted);
         let deterministic = self.running.deterministic;
-        let engine = match profile {
-            Some(profile) if profile.is_for_perf() => Engine::for_perf(deterministic)?,
-            _ => self.running.limits.engine(deterministic)?,
-        };
+        let for_perf = profile.is_some_and(ProfileArgs::is_for_perf);
+        let engine = self.running.limits.engine_for(deterministic, for_perf)?;
         let specs = specs(self, matches, &engine, &config.limits)?;
         let dataset = Arc::new(self.dataset.open()?);
         for (_, text) in dataset.metadata().iter().filter(|(key, _)| key == "warning") {
@@ -145,15 +144,21 @@ impl JobArgs {
         let data = dataset.files().iter().map(|file| file.path.clone());
         let arrays = arrays.iter().map(|(_, path, _)| path.clone());
         let params = self.param.iter().filter_map(|(_, value)| Some(PathBuf::from(value.strip_prefix('@')?)));
-        let plugins = self.plugin.iter().map(|plugin| PathBuf::from(split_label(plugin).1));
+        let plugins = self.plugin.iter().map(|plugin| PathBuf::from(Pin::split(split_label(plugin).1).0));
+        let plugins = plugins.flat_map(|file| [signature_file(&file), file]);
         data.chain([dataset.path().to_owned()]).chain(arrays).chain(params).chain(plugins).collect()
     }
 }
 
 impl RunningArgs {
-    fn config(&self, roi: Option<Array>) -> Result<RunConfig, Usage> {
-        let mut limits = self.limits.limits()?;
-        limits.max_result_bytes = self.max_result_bytes.unwrap_or(limits.max_result_bytes);
+    /// How many threads work.
+    pub(crate) fn n_workers(&self) -> usize {
+        let n_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.workers.map_or_else(n_cores, usize::from)
+    }
+
+    fn config(&self, roi: Option<Array>) -> anyhow::Result<RunConfig> {
+        let limits = self.limits.limits()?;
         let default = RunConfig::default();
         Ok(RunConfig {
             partitions: self.partitions,
@@ -184,20 +189,23 @@ fn specs(args: &JobArgs, matches: &ArgMatches, engine: &Engine, limits: &Limits)
         };
         arguments[owner].push((key.clone(), argument(value).with_context(|| format!("-p {key}={value}"))?));
     }
+    let judge = trust::judge()?;
     args.plugin
         .iter()
         .zip(arguments)
         .map(|(plugin, arguments)| {
             let (label, plugin) = split_label(plugin);
-            Ok(UdfSpec { label, plugin: find::find(plugin)?.load(engine, limits)?, arguments })
+            Ok(UdfSpec { label, plugin: find::find(plugin)?.load(&judge, engine, limits)?, arguments })
         })
         .collect()
 }
 
-/// `LABEL=PLUGIN`. What stands before a `=` is part of a path if it has a `/`, or if there is a file of the whole name.
+/// `LABEL=PLUGIN`. What stands before a `=` is part of a path if it has a `/`, or if there is a file of the whole name but for
+/// the pin.
 pub(crate) fn split_label(plugin: &str) -> (Option<String>, &str) {
+    let is_file = || Path::new(Pin::split(plugin).0).is_file();
     match plugin.split_once('=') {
-        Some((label, rest)) if !label.contains('/') && !Path::new(plugin).is_file() => (Some(label.to_owned()), rest),
+        Some((label, rest)) if !label.contains('/') && !is_file() => (Some(label.to_owned()), rest),
         _ => (None, plugin),
     }
 }
@@ -260,5 +268,6 @@ mod tests {
         assert_eq!(split_label("a=./b=c.wasm"), (Some("a".to_owned()), "./b=c.wasm"));
         assert_eq!(split_label("./a=b.wasm"), (None, "./a=b.wasm"));
         assert_eq!(split_label("masks"), (None, "masks"));
+        assert_eq!(split_label("bf=masks@sha256:12"), (Some("bf".to_owned()), "masks@sha256:12"));
     }
 }

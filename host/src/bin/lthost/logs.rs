@@ -41,10 +41,10 @@ pub(crate) fn logger(LogArgs { log }: LogArgs) -> (Logger, HeldBack) {
     (logger, held_back)
 }
 
-pub(crate) fn print_held_back(held_back: &HeldBack, error: Option<&anyhow::Error>) {
-    let error = error.map(|error| format!("{error:#}")).unwrap_or_default();
+/// Prints those that are not part of an error of the run.
+pub(crate) fn print_held_back(held_back: &HeldBack, errors: &[String]) {
     for line in held_back.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        if !error.contains(&line.message) {
+        if !errors.iter().any(|error| error.contains(&line.message)) {
             print_log(line);
         }
     }

@@ -4,8 +4,13 @@ mod advice;
 mod author;
 mod cache;
 mod checkpoint;
+mod compile;
+mod config;
+mod confine;
 mod dataset_args;
+mod doctor;
 mod dump;
+mod failures;
 mod find;
 mod info;
 mod inspect;
@@ -27,6 +32,7 @@ mod run;
 mod simulate;
 mod terminal;
 mod test;
+mod trust;
 mod usage;
 
 use std::process::ExitCode;
@@ -51,11 +57,15 @@ enum Command {
     Info(info::Opts),
     Inspect(inspect::Opts),
     Plugins(plugins::Opts),
+    Trust(trust::Opts),
     Simulate(simulate::Opts),
     New(author::new::Opts),
     Build(author::build::Opts),
     Map(author::map::Opts),
+    Doctor(doctor::Opts),
     Test(Box<test::Opts>),
+    #[command(hide = true)]
+    Compile(compile::Opts),
 }
 
 fn main() -> ExitCode {
@@ -88,6 +98,7 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Info(opts) => info::run(opts),
         Command::Inspect(opts) => inspect::run(opts),
         Command::Plugins(opts) => plugins::run(opts),
+        Command::Trust(opts) => trust::run(opts),
         Command::Simulate(opts) => simulate::run(opts),
         Command::New(opts) => author::new::run(opts),
         Command::Build(opts) => author::build::run(opts),
@@ -96,17 +107,19 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
             let opts = opts.sorted();
             // What is missing is said before anything is built.
             Cli::command().get_matches_from(opts.command("PLUGIN".into()));
-            let plugin = opts.plugin()?.into_os_string();
+            let plugin = opts.plugin()?;
             perform(&Cli::command().get_matches_from(opts.command(plugin)))
         }
         Command::Test(opts) => test::run(opts),
+        Command::Doctor(opts) => doctor::run(opts),
+        Command::Compile(opts) => compile::run(opts),
     }
 }
 
 /// Prints an error and what led to it, on one line as far as they are. Gives the exit status.
 pub(crate) fn complain(error: &anyhow::Error) -> u8 {
     let exit_status = match error {
-        error if error.is::<run::Partial>() => 3,
+        error if error.is::<run::Partial>() || error.is::<failures::Incomplete>() => 3,
         error if usage::is_usage(error) => 2,
         _ => 1,
     };

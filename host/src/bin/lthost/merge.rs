@@ -13,11 +13,12 @@ use lthost::{
 use serde_json::json;
 
 use crate::{
-    Usage, find,
+    Usage, confine, failures,
+    find::{self, Found},
     job_args::{GivenArray, split_label},
     limit_args::LimitArgs,
     logs::{self, LogArgs},
-    outcome,
+    outcome, trust,
 };
 
 /// Merge the partials of all partitions of a run, which `lthost partial` made
@@ -34,7 +35,8 @@ pub(crate) struct Opts {
     /// Files with partials, in any order
     #[arg(required = true, value_name = "FILE")]
     partials: Vec<PathBuf>,
-    /// Where a plugin is now, LABEL=NAME or LABEL=FILE; it must be the same one; may be repeated
+    /// Where a plugin is now, LABEL=NAME or LABEL=FILE, with @sha256:HASH as in `lthost run`; it must be the same one; may be
+    /// repeated
     #[arg(long, value_name = "LABEL=NAME|FILE")]
     plugin: Vec<String>,
     /// Folder for the results, as of `lthost run`; without it a summary is printed
@@ -62,14 +64,15 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let partials: Vec<Made<'_>> = files.iter().map(|(name, bytes)| Made { name, bytes }).collect();
     let first = facts(partials[0])?;
     let engine = opts.limits.engine(first.deterministic)?;
-    let plugins = opts.places(&first.udfs)?;
-    let plugins =
-        plugins.iter().map(|place| find::find(place)?.load(&engine, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let plugins = opts.plugins(&first.udfs)?;
+    let judge = trust::judge()?;
+    let plugins = plugins.iter().map(|found| found.load(&judge, &engine, &limits)).collect::<Result<Vec<_>, _>>()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &opts.partials)).transpose()?;
+    opts.limits.confine(&confine::needs(None, output.as_ref()))?;
     let (logger, held_back) = logs::logger(opts.logs);
     let merged = merge(&partials, &plugins, &limits, &Observer { logger, ..Observer::default() });
     let merged = merged.map_err(anyhow::Error::from);
-    logs::print_held_back(&held_back, merged.as_ref().err());
+    logs::print_held_back(&held_back, &failures::texts(merged.as_ref().err(), &[]));
     let merged = merged?;
     let files: Vec<_> = first.files.iter().map(|(name, bytes)| json!({ "name": name, "bytes": bytes })).collect();
     let data = json!({
@@ -101,9 +104,9 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
 }
 
 impl Opts {
-    /// Where each plugin is: where the run had it, or where the command line says.
-    fn places(&self, udfs: &[PartialUdf]) -> Result<Vec<String>, Usage> {
-        let mut places: Vec<String> = udfs.iter().map(|udf| udf.plugin.clone()).collect();
+    /// Each plugin, from where the command line says, else from where the run had it.
+    fn plugins(&self, udfs: &[PartialUdf]) -> anyhow::Result<Vec<Found>> {
+        let mut places: Vec<Option<&str>> = vec![None; udfs.len()];
         for given in &self.plugin {
             let (label, place) = split_label(given);
             let label = label.ok_or_else(|| Usage(format!("--plugin {given}: expected LABEL=NAME or LABEL=FILE")))?;
@@ -112,8 +115,12 @@ impl Opts {
                 let known: Vec<&str> = udfs.iter().map(|udf| udf.label.as_str()).collect();
                 Usage(format!("--plugin {given}: there is no `{label}` in the partials, but {}", known.join(", ")))
             })?;
-            place.clone_into(&mut places[udf]);
+            places[udf] = Some(place);
         }
-        Ok(places)
+        let locate = |(place, udf): (Option<&str>, &PartialUdf)| match place {
+            Some(place) => find::find(place),
+            None => Ok(find::find_recorded(&udf.plugin)?),
+        };
+        places.into_iter().zip(udfs).map(locate).collect()
     }
 }

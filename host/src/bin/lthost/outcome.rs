@@ -11,12 +11,13 @@ use lthost::{
     plugin::{CONTRACT, Value, printable},
     results::{Output, ResultBuffer},
     run::{AppliedUpdate, Outcome, RunConfig, UdfOutcome, UdfSpec},
-    shape::{Shape, npy},
+    shape::{Array, Shape, npy},
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    failures,
     job_args::GivenArray,
     pictures::{self, Scene},
     profile,
@@ -37,27 +38,36 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
     pub(crate) fn write(&self, outcome: &Outcome, output: &mut Output, png: bool) -> anyhow::Result<()> {
-        let scene = self.scene(outcome);
+        let stage_damage = |output: &Output, name: &str, damage: &Array| {
+            output.stage(name.as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))
+        };
         for udf in &outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
                 if png {
-                    pictures::stage(output, &udf.label, result, scene)?;
+                    pictures::stage(output, &udf.label, result, self.scene(outcome, udf))?;
                 }
             }
+            if let Some(damage) = &udf.damage {
+                stage_damage(output, &failures::damage_file(&udf.label), damage)?;
+            }
         }
-        let damage = &outcome.damage;
-        output.stage("damage.npy".as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))?;
+        stage_damage(output, "damage.npy", &outcome.damage)?;
         if let Some(profile) = &outcome.profile {
             profile::stage(output, profile)?;
         }
         let text = serde_json::to_string_pretty(&self.record(outcome))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
-        Ok(output.commit()?)
+        output.commit()?;
+        for udf in outcome.udfs.iter().filter(|udf| udf.damage.is_none()) {
+            // Of an earlier run. If it can't be removed, `run.json` still says what this one has.
+            let _gone_or_not = std::fs::remove_file(output.dir().join(failures::damage_file(&udf.label)));
+        }
+        Ok(())
     }
 
-    fn scene<'b>(&'b self, outcome: &'b Outcome) -> Scene<'b> {
-        Scene { nav: self.nav, sig: self.sig, damage: &outcome.damage }
+    fn scene<'b>(&'b self, outcome: &'b Outcome, udf: &'b UdfOutcome) -> Scene<'b> {
+        Scene { nav: self.nav, sig: self.sig, damage: udf.damage.as_ref().unwrap_or(&outcome.damage) }
     }
 
     /// Everything that it takes to repeat the run.
@@ -83,7 +93,8 @@ impl Run<'_> {
             "arrays": arrays,
             "udfs": udfs,
             "updates": updates,
-            "complete": outcome.is_complete && self.config.only_partition.is_none(),
+            "complete": outcome.is_complete && self.config.only_partition.is_none() && outcome.failures.is_empty(),
+            "failures": failures::record(&outcome.failures),
             "running": {
                 "workers": outcome.stats.n_workers,
                 "partitions": self.config.partitions,
@@ -106,7 +117,7 @@ impl Run<'_> {
             for result in &udf.results {
                 let unit = if result.unit.is_empty() { String::new() } else { format!(" {}", result.unit) };
                 let what = format!("{:<12} {} {}", result.name, result.dtype, result.shape);
-                match Figures::of(result, self.scene(outcome)) {
+                match Figures::of(result, self.scene(outcome, udf)) {
                     Some(figures) => writeln!(
                         out,
                         "  {what:<36} min {}, mean {}, max {}{unit}",
@@ -135,7 +146,7 @@ impl Run<'_> {
         let missing = selected.saturating_sub(count(&outcome.damage.data));
         if let Some(partition) = self.config.only_partition {
             writeln!(out, "partition {partition} alone: {missing} of {selected} frames are not in these results")?;
-        } else if missing > 0 {
+        } else if missing > 0 && outcome.failures.is_empty() {
             writeln!(
                 out,
                 "{missing} of {selected} frames are not in the file, nor in these figures: damage.npy tells which"
@@ -152,12 +163,13 @@ impl Run<'_> {
         let of_udf = |udf: &UdfOutcome| {
             let dir = dir.map(|dir| dir.join(&udf.label));
             let results: Vec<Json> =
-                udf.results.iter().map(|result| summary(result, dir.as_deref(), self.scene(outcome))).collect();
+                udf.results.iter().map(|result| summary(result, dir.as_deref(), self.scene(outcome, udf))).collect();
             json!({ "label": udf.label, "plugin": udf.manifest.name, "version": udf.manifest.version, "results": results })
         };
         let udfs: Vec<Json> = outcome.udfs.iter().map(of_udf).collect();
         let output = dir.map(|dir| dir.display().to_string());
-        let all = json!({ "output": output, "udfs": udfs, "stats": outcome.stats });
+        let failures = failures::record(&outcome.failures);
+        let all = json!({ "output": output, "udfs": udfs, "failures": failures, "stats": outcome.stats });
         writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
         Ok(())
     }
@@ -217,6 +229,7 @@ fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {
         "version": udf.manifest.version,
         "plugin": facts.origin,
         "sha256": facts.sha256,
+        "trust": facts.trust,
         "contract": facts.contract,
         "parameters": parameters,
         "input_dtype": udf.input_dtype.name(),

@@ -9,7 +9,7 @@ use lthost::{
 };
 
 use crate::{
-    Usage,
+    Usage, confine, failures,
     job_args::{Job, JobArgs},
     logs,
 };
@@ -41,10 +41,11 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         opts.output.file_name().ok_or_else(|| Usage(format!("-o {}: that names no file", opts.output.display())))?;
     let folder = opts.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
     let mut output = Output::create(folder, &inputs)?;
+    opts.job.running.limits.confine(&confine::needs(Some(&dataset), Some(&output)))?;
     let (logger, held_back) = logs::logger(opts.job.running.logs);
     let observer = Observer { logger, ..Observer::default() };
     let made = partial(&dataset, &specs, &config, opts.partition, &observer).map_err(anyhow::Error::from);
-    logs::print_held_back(&held_back, made.as_ref().err());
+    logs::print_held_back(&held_back, &failures::texts(made.as_ref().err(), &[]));
     let bytes = made?;
     output.stage(file.as_ref(), |out| out.write_all(&bytes))?;
     Ok(output.commit()?)

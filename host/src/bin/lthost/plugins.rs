@@ -3,12 +3,18 @@
 use std::io::Write;
 
 use lthost::{
-    plugin::{Engine, Limits, printable},
+    confine::Needs,
+    plugin::{Engine, EngineConfig, Plugin, PluginError, printable},
     run::describe,
 };
 use serde_json::json;
 
-use crate::{cache, find};
+use crate::{
+    cache, compile,
+    config::Config,
+    find::{self, Found},
+    limit_args, trust,
+};
 
 /// List the plugins found by name: those shipped with lthost, then those in the plugin folders
 ///
@@ -21,12 +27,20 @@ pub(crate) struct Opts {
 }
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
-    let (engine, limits) = (cache::with_code(Engine::new(false)?), Limits::default());
-    let mut rows = Vec::new();
-    for (name, location) in find::known() {
-        let manifest = location.load(&engine, &limits).and_then(|plugin| describe(&plugin, &limits));
-        rows.push((name, location.describe(), manifest));
-    }
+    let limits = limit_args::limits()?;
+    let config = EngineConfig { cache: cache::of_code(), compiler: compile::compiler(), ..EngineConfig::default() };
+    let (engine, judge) = (Engine::new(config)?, trust::judge()?);
+    let load = |(name, found): (String, Found)| {
+        let plugin = found.load(&judge, &engine, &limits);
+        (name, found.describe(), plugin)
+    };
+    let loaded: Vec<_> = find::known().into_iter().map(load).collect();
+    Config::load()?.confine.unwrap_or_default().apply(&Needs::default())?;
+    let described = |(name, place, plugin): (String, String, Result<Plugin, PluginError>)| {
+        let manifest = plugin.and_then(|plugin| describe(&plugin, &limits));
+        (name, place, manifest)
+    };
+    let rows: Vec<_> = loaded.into_iter().map(described).collect();
     let mut out = std::io::stdout().lock();
     if opts.json {
         let rows: Vec<_> = rows

@@ -17,6 +17,11 @@ pub(crate) fn command(error: &anyhow::Error) -> Option<String> {
         Some(RunError::Plugin(error)) => error.call(),
         _ => cause.downcast_ref::<PluginError>().and_then(PluginError::call),
     })?;
+    of_call(call)
+}
+
+/// As [`command`], for the call that failed.
+pub(crate) fn of_call(call: &Call) -> Option<String> {
     let partition = call.place.partition.filter(|_| ON_WORKERS.contains(&call.function))?;
     let mut words = env::args_os().map(|word| word.into_string().ok().and_then(|word| quoted(&word)));
     let mut command = words.by_ref().collect::<Option<Vec<_>>>()?;

@@ -17,7 +17,9 @@ use lthost::{
 
 use crate::{
     checkpoint::CheckpointArgs,
+    confine,
     dump::{self, FrameAt},
+    failures::{self, OnErrorArgs},
     job_args::{Job, JobArgs},
     live::{self, Every, Watch},
     logs, outcome,
@@ -64,6 +66,8 @@ pub(crate) struct Opts {
     #[arg(long, value_name = "LABEL.BUFFER")]
     preview: Option<String>,
     #[command(flatten)]
+    on_error: OnErrorArgs,
+    #[command(flatten)]
     checkpoint: CheckpointArgs,
     /// Print a summary of the results as JSON on stdout
     #[arg(long)]
@@ -81,6 +85,7 @@ pub(crate) struct Opts {
 pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let mut job = opts.job.open(matches, Some(&opts.profile))?;
     job.config.only_partition = opts.partition;
+    job.config.on_error = opts.on_error.policy();
     if let Some(frame) = &opts.frame {
         job.config.roi = Some(frame.roi(job.dataset.nav())?);
     }
@@ -88,15 +93,18 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
     let resumable = opts.output.as_deref().filter(|_| is_whole);
     config.resume = resumable.map(|dir| opts.checkpoint.read(dir)).transpose()?.flatten();
+    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
+    // This one may ask for files that are out of reach then.
+    let n_workers = opts.job.running.n_workers();
+    // From here on plugins run.
+    opts.job.running.limits.confine(&confine::needs(Some(&dataset), output.as_ref()))?;
     let preview = |choice: &str| Preview::new(choice, &specs, &config.limits, opts.every.is_some());
     let mut preview = opts.preview.as_deref().map(preview).transpose()?;
-    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
     let watch = Watch::default();
     let (logger, held_back) = logs::logger(opts.job.running.logs);
     let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
-    let pool = opts.job.running.workers.map_or_else(Pool::with_all_cores, |n_workers| Pool::new(n_workers.into()))?;
-    let running = pool.start(&dataset, &specs, &config, observer);
+    let running = Pool::new(n_workers)?.start(&dataset, &specs, &config, observer);
     config.resume = None;
     cancel_on_signal(running.control())?;
     let keeper = resumable.map(|dir| opts.checkpoint.keep(running.control(), dir));
@@ -120,7 +128,8 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         running.wait().map_err(anyhow::Error::from)
     };
     progress::finish(&display);
-    logs::print_held_back(&held_back, ran.as_ref().err());
+    let failures = ran.as_ref().map(|outcome| &outcome.failures[..]).unwrap_or_default();
+    logs::print_held_back(&held_back, &failures::texts(ran.as_ref().err(), failures));
     let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
     let is_resumable = keeper.is_some_and(|keeper| keeper.finish(ended.as_ref().err().map(was_interrupted)));
     let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref(), is_resumable))?;
@@ -128,11 +137,17 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         profile::print(profile);
     }
     show(&outcome)?;
-    match &opts.frame {
-        Some(frame) => Ok(dump::print(&mut std::io::stdout().lock(), &dataset, frame.index(nav)?, &outcome)?),
+    let printed = match &opts.frame {
+        Some(frame) => {
+            let index = frame.index(nav)?;
+            dump::print(&mut std::io::stdout().lock(), &dataset, index, &outcome).map_err(anyhow::Error::from)
+        }
         None if opts.json => run.print_json(&outcome, opts.output.as_deref()),
         None => run.print_summary(&outcome, opts.output.as_deref()),
-    }
+    };
+    // Also if nobody reads the figures to their end.
+    failures::tell(&outcome)?;
+    printed
 }
 
 /// A run that failed, with results of its first part written.

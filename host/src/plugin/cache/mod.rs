@@ -4,8 +4,6 @@
 //! a folder or file that others can write is not touched, and an entry counts only with the code that a secret of this
 //! user makes of its content. Any doubt, and the plugin is compiled as if there were no cache.
 
-mod own;
-
 use std::{
     fmt::Write as _,
     fs,
@@ -18,7 +16,10 @@ use std::{
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-use super::load::CONTRACT;
+use super::{
+    load::CONTRACT,
+    own::{self, OwnError},
+};
 
 /// Bytes of a code of authenticity, and of a secret.
 const CODE_LEN: usize = 32;
@@ -36,27 +37,6 @@ pub struct CodeCache {
     secret: [u8; CODE_LEN],
 }
 
-/// Why there can be no cache.
-#[derive(Debug, thiserror::Error)]
-pub enum CacheError {
-    /// Others could write what this user would run.
-    #[error("`{path}` {what}", path = path.display())]
-    Unsafe {
-        /// Folder or file.
-        path: PathBuf,
-        /// What is wrong with it, and what to do.
-        what: &'static str,
-    },
-    /// It can't be made or read.
-    #[error("`{path}` can't be used: {source}", path = path.display())]
-    Io {
-        /// Folder or file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 /// What is kept of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Kept {
@@ -70,8 +50,8 @@ impl CodeCache {
     ///
     /// # Errors
     ///
-    /// [`CacheError`].
-    pub fn open(folder: &Path, secret: &Path) -> Result<Self, CacheError> {
+    /// [`OwnError`].
+    pub fn open(folder: &Path, secret: &Path) -> Result<Self, OwnError> {
         own::folder(folder)?;
         if let Some(parent) = secret.parent() {
             own::folder(parent)?;
@@ -161,8 +141,8 @@ fn split(content: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Reads the secret, or makes one.
-fn read_secret(path: &Path) -> Result<[u8; CODE_LEN], CacheError> {
-    let io = |source| CacheError::Io { path: path.to_owned(), source };
+fn read_secret(path: &Path) -> Result<[u8; CODE_LEN], OwnError> {
+    let io = |source| OwnError::Io { path: path.to_owned(), source };
     if !fs::exists(path).map_err(io)? {
         let mut secret = [0; CODE_LEN];
         getrandom::fill(&mut secret).map_err(|error| io(io::Error::other(error.to_string())))?;
@@ -215,7 +195,7 @@ mod tests {
             self.0.path().join(name)
         }
 
-        fn open(&self) -> Result<CodeCache, CacheError> {
+        fn open(&self) -> Result<CodeCache, OwnError> {
             CodeCache::open(&self.path("code"), &self.path("state/secret"))
         }
     }
@@ -280,7 +260,7 @@ mod tests {
             let before = fs::metadata(home.path(path)).unwrap().permissions();
             set_mode(&home.path(path), mode);
             let error = home.open().unwrap_err().to_string();
-            assert!(error.contains("is open to others: take their rights with `chmod go=`"), "{error}");
+            assert!(error.contains("is open to others: take their rights with `chmod go"), "{error}");
             fs::set_permissions(home.path(path), before).unwrap();
         }
         fs::write(home.path("state/secret"), b"short").unwrap();

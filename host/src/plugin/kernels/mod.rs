@@ -151,7 +151,7 @@ fn link_fourier(kernels: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()>
 
 /// Bytes that are kept in the host with so many more, if they may be.
 fn room(state: &State, n_new: usize) -> Result<usize, String> {
-    let (n_bytes, limit) = (state.kept.n_bytes.saturating_add(n_new), state.limits.max_memory_bytes);
+    let (n_bytes, limit) = (state.kept.n_bytes.saturating_add(n_new), max_kept(state));
     if n_bytes <= limit {
         return Ok(n_bytes);
     }
@@ -160,7 +160,12 @@ fn room(state: &State, n_new: usize) -> Result<usize, String> {
 
 /// Bytes that may be made beside those that are kept.
 fn left(state: &State) -> usize {
-    state.limits.max_memory_bytes.saturating_sub(state.kept.n_bytes)
+    max_kept(state).saturating_sub(state.kept.n_bytes)
+}
+
+/// Bytes that may be kept in the host.
+fn max_kept(state: &State) -> usize {
+    usize::try_from(state.limits.max_memory_bytes).unwrap_or(usize::MAX)
 }
 
 /// Transforms of arrays in the guest's memory.

@@ -153,21 +153,14 @@ pub fn merge(
         }
         merge_one(&mut udfs, &partials[&partition.range.index], partition, &scan.sig)?;
     }
-    let n_frames = partitions.iter().map(PlannedPartition::n_frames).sum();
-    let indices: Vec<u64> = partitions.iter().map(|partition| partition.range.index).collect();
+    let indices: Vec<_> = partitions.iter().map(|partition| partition.range.index).collect();
     let outcome = Outcome {
-        udfs: udfs.into_iter().map(|udf| udf.into_outcome(&scan)).collect::<Result<_, _>>()?,
+        udfs: udfs.iter_mut().map(|udf| udf.outcome(&scan)).collect::<Result<_, _>>()?,
         damage: damage(&partitions, &scan),
+        failures: Vec::new(),
         is_complete: true,
         updates: schedule.applied(partitions.len(), &indices, &recipes),
-        stats: Stats {
-            n_frames,
-            n_file_bytes: n_frames.saturating_mul(run.file_bytes_per_frame),
-            n_partitions: partitions.len() as u64,
-            n_partitions_resumed: 0,
-            n_workers: 0,
-            seconds: 0.0,
-        },
+        stats: stats(&partitions, run.file_bytes_per_frame),
         profile: None,
     };
     let arrays = arrays(run, &first.blocks).map_err(unreadable)?;
@@ -182,6 +175,18 @@ pub fn merge(
         ..RunConfig::default()
     };
     Ok(Merged { outcome, udfs: specs, config, arrays, nav: scan.nav, sig: scan.sig })
+}
+
+fn stats(partitions: &[PlannedPartition], file_bytes_per_frame: u64) -> Stats {
+    let n_frames = partitions.iter().map(PlannedPartition::n_frames).sum::<u64>();
+    Stats {
+        n_frames,
+        n_file_bytes: n_frames.saturating_mul(file_bytes_per_frame),
+        n_partitions: partitions.len() as u64,
+        n_partitions_resumed: 0,
+        n_workers: 0,
+        seconds: 0.0,
+    }
 }
 
 fn read(partial: Made<'_>) -> Result<Read<'_>, PartialError> {

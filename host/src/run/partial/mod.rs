@@ -13,10 +13,10 @@ pub use error::PartialError;
 pub use merge::{Made, Merged, PartialFacts, PartialUdf, facts, merge};
 
 use super::{
-    Observer, Pool, RunConfig, RunError, UdfSpec,
+    Observer, OnError, Pool, RunConfig, RunError, UdfSpec,
     job::Job,
     source::Source,
-    work::{Worker, process_partition},
+    work::{Processed, Worker, process_partition},
 };
 use crate::{
     dataset::Dataset,
@@ -43,7 +43,7 @@ pub fn partial(
     index: u64,
     observer: &Observer,
 ) -> Result<Vec<u8>, RunError> {
-    let config = RunConfig { only_partition: Some(index), ..config.clone() };
+    let config = RunConfig { only_partition: Some(index), on_error: OnError::Abort, ..config.clone() };
     let source = Source::new(Arc::clone(dataset), &config)?;
     let mut blocks = Vec::new();
     let job = Job::prepare(source, udfs, &config, (&Cancel::default(), observer), (&Pool::new(1)?, &Arc::default()))?;
@@ -54,7 +54,8 @@ pub fn partial(
         [] => Vec::new(),
         [partition, ..] => {
             let changes = job.changes_of(index);
-            process_partition(&job, &mut Worker::default(), partition, &changes)?
+            let processed = process_partition(&job, &mut Worker::default(), partition, &changes)?;
+            processed.into_iter().filter_map(Processed::into_partial).collect()
         }
     };
     let mut blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use lthost::plugin::{Plugin, componentize};
+use lthost::plugin::{Plugin, componentize, trust::Pin};
 
 use super::{project::Project, toolchain::ToolchainArgs, watch};
-use crate::{cache, inspect::Card, limit_args::LimitArgs, terminal};
+use crate::{cache, inspect::Card, limit_args::LimitArgs, terminal, trust};
 
 /// Build the plugin in a folder, and check it against the contract
 ///
@@ -44,25 +44,26 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     build(opts, &Project::find(&opts.dir)?).map(drop)
 }
 
-/// Builds the plugin in a folder and checks it. Gives its path.
-pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &LimitArgs) -> anyhow::Result<PathBuf> {
+/// Builds the plugin in a folder and checks it. Gives its path, and the hash that it has.
+pub(crate) fn built(dir: &Path, toolchain: ToolchainArgs, limits: &LimitArgs) -> anyhow::Result<(PathBuf, Pin)> {
     let project = Project::find(dir)?;
-    let (plugin, _) = check(&project, toolchain, limits)?;
-    Ok(as_path(Path::new(&plugin.facts().origin)))
+    let (pin, _) = check(&project, toolchain, limits)?;
+    Ok((as_path(&project.output()), pin))
 }
 
-/// Builds a project and checks the plugin. Gives its path.
-fn build(opts: &Opts, project: &Project) -> anyhow::Result<PathBuf> {
-    let (_, card) = check(project, opts.toolchain, &opts.limits)?;
+/// Builds a project and checks the plugin. Gives the hash that it has.
+fn build(opts: &Opts, project: &Project) -> anyhow::Result<Pin> {
+    let (pin, card) = check(project, opts.toolchain, &opts.limits)?;
     std::io::stdout().lock().write_all(card.text().as_bytes())?;
     if let Some(refusal) = card.refusal() {
         terminal::say_at("warning", &format!("it builds, but refuses ordinary data: {refusal}"));
     }
-    Ok(project.output())
+    Ok(pin)
 }
 
-/// Builds a project, and leaves the plugin only if it is one, and can be used.
-fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyhow::Result<(Plugin, Card)> {
+/// Builds a project, and leaves the plugin only if it is one, and can be used. Nobody has to vouch for it: whoever builds it
+/// has its source.
+fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyhow::Result<(Pin, Card)> {
     let limits = args.limits()?;
     let output = project.output();
     let module = project.build(toolchain)?;
@@ -74,17 +75,17 @@ fn check(project: &Project, toolchain: ToolchainArgs, args: &LimitArgs) -> anyho
         bail!("it builds, but can't be used: {error}");
     }
     cache::write(&output, &component)?;
-    Ok((plugin, card))
+    Ok((Pin::of(&component), card))
 }
 
 fn build_and_run(opts: &Opts, project: &Project) -> anyhow::Result<()> {
-    let plugin = build(opts, project)?;
+    let pin = build(opts, project)?;
     if opts.run.is_empty() {
         return Ok(());
     }
     let program = std::env::current_exe().context("this program can't be found again to run it")?;
     let mut command = std::process::Command::new(program);
-    command.args(["run", "--plugin"]).arg(as_path(&plugin)).args(&opts.run);
+    command.args(["run", "--plugin"]).arg(trust::word(&as_path(&project.output()), &pin)?).args(&opts.run);
     // What went wrong it has said itself.
     let _status = command.status().context("the run can't be started")?;
     Ok(())

@@ -7,11 +7,14 @@ use std::{
 };
 
 use anyhow::Context;
-use lthost::plugin::{Limits, componentize};
+use lthost::plugin::{
+    componentize,
+    trust::{Pin, Policy},
+};
 use sha2::{Digest, Sha256};
 
 use super::{function, project::with_extension, sdk, toolchain::ToolchainArgs};
-use crate::{Usage, cache};
+use crate::{Usage, cache, limit_args, trust};
 
 /// Run a function of a frame over a data set: a single source file, nothing else
 ///
@@ -77,8 +80,8 @@ impl Opts {
         sorted
     }
 
-    /// Builds the file if need be. Gives the plugin.
-    pub(crate) fn plugin(&self) -> anyhow::Result<PathBuf> {
+    /// Builds the file if need be. Gives the plugin, for a command line.
+    pub(crate) fn plugin(&self) -> anyhow::Result<OsString> {
         let lang = match self.file.extension().and_then(|extension| extension.to_str()) {
             Some("rs") => Lang::Rust,
             Some("c") => Lang::C,
@@ -93,13 +96,15 @@ impl Opts {
         fs::create_dir_all(&built).with_context(|| format!("can't make `{}`", built.display()))?;
         let stem = self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let wasm = built.join(format!("{stem}-{}.wasm", self.key(&source, lang)?));
-        if !wasm.is_file() {
+        // Where plugins must be pinned, nobody knows what lies in the cache.
+        if trust::policy()? == Policy::Pinned || !wasm.is_file() {
             let source = str::from_utf8(&source).with_context(|| format!("`{}` is no text", self.file.display()))?;
             let module = self.build(lang, source, &stem, &built)?;
-            let component = componentize(&self.file.display().to_string(), &module, &Limits::default())?;
+            let component = componentize(&self.file.display().to_string(), &module, &limit_args::limits()?)?;
             cache::write(&wasm, &component)?;
+            return trust::word(&wasm, &Pin::of(&component));
         }
-        Ok(wasm)
+        Ok(wasm.into_os_string())
     }
 
     /// Of all that the plugin depends on. The file's path is part of messages in it.

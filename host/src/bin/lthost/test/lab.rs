@@ -289,7 +289,7 @@ pub(super) fn judge(ended: Result<Outcome<UdfOutcome>, RunError>) -> anyhow::Res
             PluginError::Failed { .. } => How::Error,
             PluginError::Trapped { .. } => How::Trap,
             PluginError::TimedOut { .. } => How::Timeout,
-            PluginError::OutOfMemory { .. } => How::Memory,
+            PluginError::OverLimit { .. } => How::Memory,
             PluginError::BrokeContract { .. } => How::Contract,
             _ => return Err(error.into()),
         },

@@ -29,15 +29,19 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use lthost::run::{UdfSpec, describe};
+use lthost::{
+    plugin::Plugin,
+    run::{UdfSpec, describe},
+};
 
 use crate::{
     Usage, author,
     author::ToolchainArgs,
     dataset_args::{Extents, extents, key_value},
-    find::{self, Location},
+    find::{self, Found},
     job_args::arguments,
     limit_args::LimitArgs,
+    trust,
 };
 use case::{Case, Roi, Tiles, of};
 use check::{Change, Check, Fault, Group, Verdict};
@@ -116,7 +120,7 @@ pub(crate) struct Opts {
 
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let (start, limits) = (Instant::now(), opts.limits.limits()?);
-    let Subject { location, words: plugin_words, golden } = Subject::of(opts)?;
+    let Subject { found, words: plugin_words, golden } = Subject::of(opts)?;
     if opts.accept && golden.is_none() {
         return Err(Usage("--accept needs golden cases: name their folder with --golden".to_owned()).into());
     }
@@ -124,7 +128,8 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     if golden.is_none() && !has_others {
         return Err(Usage("there are no golden cases: name their folder with --golden".to_owned()).into());
     }
-    let plugin = location.load(&opts.limits.engine(false)?, &limits)?;
+    let offer = found.offer(&limits)?;
+    let plugin = Plugin::admitted(&opts.limits.engine(false)?, &trust::judge()?, &offer, &limits)?;
     let manifest = describe(&plugin, &limits)?;
     let spec = UdfSpec { label: None, plugin, arguments: arguments(&opts.param)? };
     let words = Words { plugin: &plugin_words, params: &opts.param, limits: &opts.limits };
@@ -136,7 +141,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     };
     let mut report = Report { manifest, groups: Vec::new(), golden: Vec::new(), cost: None, n_runs: 0, seconds: 0.0 };
     if has_others {
-        test.invariances(opts, &location, &mut report)?;
+        test.invariances(opts, &offer.bytes, &mut report)?;
     }
     if let Some(dir) = golden.as_ref().filter(|_| opts.has(Group::Golden)) {
         report.golden = golden::run(&mut test.lab, dir, opts.accept, test.tolerance)?;
@@ -152,7 +157,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
 
 /// What is tested.
 struct Subject {
-    location: Location,
+    found: Found,
     /// How commands name the plugin.
     words: String,
     /// Folder of golden cases.
@@ -163,16 +168,16 @@ impl Subject {
     fn of(opts: &Opts) -> anyhow::Result<Self> {
         let (name, golden) = (opts.plugin.clone(), opts.golden.clone());
         match find::find(&name) {
-            Ok(location @ Location::Shipped(..)) => Ok(Self { location, words: name, golden }),
+            Ok(found) if found.is_shipped() => Ok(Self { found, words: name, golden }),
             _ if Path::new(&name).is_dir() => {
                 let dir = Path::new(&name);
-                let path = author::built(dir, opts.toolchain, &opts.limits)?;
+                let (path, pin) = author::built(dir, opts.toolchain, &opts.limits)?;
                 let golden = golden.or_else(|| Some(dir.join("golden")).filter(|golden| golden.is_dir()));
-                Ok(Self { words: path.display().to_string(), location: Location::File(path), golden })
+                Ok(Self { words: path.display().to_string(), found: Found::built(path, pin), golden })
             }
             found => {
                 let beside = Path::new(&name).parent().map(|dir| dir.join("golden")).filter(|golden| golden.is_dir());
-                Ok(Self { location: found?, words: name, golden: golden.or(beside) })
+                Ok(Self { found: found?, words: name, golden: golden.or(beside) })
             }
         }
     }
@@ -212,8 +217,8 @@ struct Test<'a> {
 }
 
 impl Test<'_> {
-    /// Everything but golden cases.
-    fn invariances(&mut self, opts: &Opts, location: &Location, report: &mut Report) -> anyhow::Result<()> {
+    /// Everything but golden cases. `wasm` is what is in the plugin's file.
+    fn invariances(&mut self, opts: &Opts, wasm: &[u8], report: &mut Report) -> anyhow::Result<()> {
         let axes = |extents: &Option<Extents>| extents.as_ref().map(|extents| extents.0.clone());
         let (nav, sig) = (axes(&opts.nav_shape), axes(&opts.sig_shape));
         let plan = Plan::find(&mut self.lab, Space::new(nav.clone(), sig.clone()))?;
@@ -242,8 +247,7 @@ impl Test<'_> {
             }
         }
         if !opts.no_cost && opts.only.is_empty() && known.is_empty() {
-            report.cost =
-                cost::measure(&mut self.lab, &location.bytes()?, (plan.main(), nav.as_deref(), sig.as_deref()))?;
+            report.cost = cost::measure(&mut self.lab, wasm, (plan.main(), nav.as_deref(), sig.as_deref()))?;
         }
         Ok(())
     }

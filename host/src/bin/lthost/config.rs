@@ -1,0 +1,81 @@
+//! The configuration file: what a user or a site sets once for all commands. The command line goes before it.
+
+use std::{
+    env,
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use lthost::plugin::trust::Policy;
+use serde::Deserialize;
+
+use crate::{
+    confine::Confine,
+    limit_args::{LimitValues, WasiArg},
+};
+
+/// What the file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// As the options of the same names.
+    pub(crate) limits: LimitValues,
+    /// As `--confine`.
+    pub(crate) confine: Option<Confine>,
+    /// As `--wasi`.
+    pub(crate) wasi: Option<WasiArg>,
+    /// Whose plugins run.
+    pub(crate) trust: TrustValues,
+}
+
+/// What the file says of trust.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct TrustValues {
+    /// What a plugin needs to run.
+    pub(crate) policy: Policy,
+}
+
+impl Config {
+    /// `$LTHOST_CONFIG`, else `lthost/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`. Without such a file nothing is set.
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        let Some((path, must_exist)) = path() else { return Ok(Self::default()) };
+        let unreadable = || format!("the configuration file `{}` can't be read", path.display());
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
+            file => file.with_context(unreadable)?,
+        };
+        check_owner(&path, &file)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).with_context(unreadable)?;
+        toml::from_str(&text).with_context(|| format!("the configuration file `{}`", path.display()))
+    }
+}
+
+/// Where the file is, and whether it has to be there.
+pub(crate) fn path() -> Option<(PathBuf, bool)> {
+    let place = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = place("LTHOST_CONFIG") {
+        return Some((path, true));
+    }
+    let folder = place("XDG_CONFIG_HOME").or_else(|| Some(place("HOME")?.join(".config")))?;
+    Some((folder.join("lthost/config.toml"), false))
+}
+
+/// Limits that others can raise are none.
+fn check_owner(path: &Path, file: &File) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata()?;
+        let owners = [0, rustix::process::geteuid().as_raw()];
+        if metadata.mode() & 0o022 != 0 || !owners.contains(&metadata.uid()) {
+            let path = path.display();
+            let what = "can be changed by others: take it over, and their rights with `chmod go-w`";
+            bail!("the configuration file `{path}` {what}");
+        }
+    }
+    Ok(())
+}
