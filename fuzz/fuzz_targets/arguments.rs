@@ -1,0 +1,6 @@
+//! Parameters of plugins. See `tests/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: lthost_fuzz::write_seeds("arguments"), |input: &[u8]| lthost_fuzz::run("arguments", input));

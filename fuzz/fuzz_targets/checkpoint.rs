@@ -1,0 +1,6 @@
+//! Checkpoints to go on from. See `tests/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: lthost_fuzz::write_seeds("checkpoint"), |input: &[u8]| lthost_fuzz::run("checkpoint", input));

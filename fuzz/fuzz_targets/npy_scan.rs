@@ -1,0 +1,6 @@
+//! Scans in `.npy` files. See `tests/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: lthost_fuzz::write_seeds("npy_scan"), |input: &[u8]| lthost_fuzz::run("npy_scan", input));

@@ -1,0 +1,6 @@
+//! Scans of plain numbers. See `tests/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: lthost_fuzz::write_seeds("raw"), |input: &[u8]| lthost_fuzz::run("raw", input));

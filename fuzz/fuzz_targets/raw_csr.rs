@@ -1,0 +1,6 @@
+//! Sparse scans. See `tests/fuzz`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: lthost_fuzz::write_seeds("raw_csr"), |input: &[u8]| lthost_fuzz::run("raw_csr", input));
