@@ -25,6 +25,8 @@ pub fn lthost() -> Command {
     // Each plugin is compiled once for all tests.
     command.env("LTHOST_CACHE", root().join("target/tmp/cache"));
     command.env("XDG_STATE_HOME", root().join("target/tmp/state"));
+    // Nor what is configured for the machine.
+    command.env("XDG_CONFIG_HOME", "/nonexistent").env_remove("LTHOST_CONFIG");
     command
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use lthost::{
     correction::Corrections,
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     results::ResultBuffer,
     run::{Outcome, RunError},
     shape::DtypeKind,
@@ -45,7 +45,7 @@ const DOMINANT_FROM: f64 = 0.2;
 #[test]
 fn mask_analyses_agree_with_the_reference_vectors() {
     let vectors = Vectors::open();
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     let plugin = Plugin::from_file(&engine, &wasm("plugin_masks"), &Limits::default()).unwrap();
     let mut failures = Vec::new();
     let (mut counts, mut n_refused) = (BTreeMap::new(), 0);

@@ -429,6 +429,7 @@ fn a_command_that_makes_no_sense_is_exit_2() {
         ("--max-memory", "99999999999G"),
         ("--max-result-bytes", "-1"),
         ("--max-plugin-bytes", ""),
+        ("--wasi", "all"),
     ] {
         let given = format!("{option}={value}");
         parameters(&["--plugin", "sum", &given], 2, &format!("invalid value '{value}' for '{option}"));

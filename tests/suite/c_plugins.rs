@@ -396,7 +396,7 @@ fn a_file_that_exports_nothing_is_told_what_it_lacks() {
 }
 
 #[test]
-fn what_needs_a_system_is_refused_with_its_imports() {
+fn what_needs_a_system_is_refused_with_its_imports_or_gets_stand_ins() {
     let folder = Folder::new();
     let source = "#include \"lthost_udf.h\"
         static lth_error process(lth_udf *udf, const lth_tile *tile) { printf(\"%zu\\n\", tile->n_frames); return LTH_OK; }
@@ -404,13 +404,19 @@ fn what_needs_a_system_is_refused_with_its_imports() {
     let source = folder.write("talker.c", source);
     let (is_built, said) = compile(&source, &folder.path("talker.wasm"), &[]);
     assert!(is_built, "{said}");
-    folder.lthost(&["run", "--dataset", "scan.npy", "--plugin", "./talker.wasm"]).fails(
+    let run = ["run", "--dataset", "scan.npy", "--plugin", "./talker.wasm", "--partitions", "1"];
+    folder.lthost(&run).fails(
         1,
         &[
             "plugin `./talker.wasm` is refused: it imports what lthost does not offer: wasi_snapshot_preview1.fd_",
-            "there are no files and no clock, and it logs instead of printing)",
+            "there are no files and no clock, and it logs instead of printing; --wasi=stub gives it stand-ins for these)",
         ],
     );
+    // With stand-ins each line is logged as soon as it is printed.
+    let ended = folder.lthost(&[&run[..], &["--wasi=stub"]].concat());
+    let said = ended.succeeds().stderr.lines();
+    let n_frames = said.filter_map(|line| line.strip_prefix("info: plugin `talker` (partition 0, frames 0..20): "));
+    assert_eq!(n_frames.map(|n_frames| n_frames.parse::<usize>().unwrap()).sum::<usize>(), N_FRAMES, "{ended:?}");
 }
 
 #[test]

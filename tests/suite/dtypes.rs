@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use lthost::{
     correction::Corrections,
     dataset::{self, Dataset, DatasetOptions},
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     run::{Pool, RunConfig, RunError, UdfOutcome, UdfSpec},
     shape::{Array, Dtype, Shape},
 };
@@ -56,7 +56,7 @@ const REFUSE_COMPLEX: [&str; 2] = ["LogsumUDF", "CrystallinityUDF"];
 fn tiles_and_results_have_the_dtypes_of_the_table() {
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/dtype_table.json");
     let table: Json = serde_json::from_slice(&fs::read(table).unwrap()).unwrap();
-    let (engine, pool) = (Engine::new(false).unwrap(), Pool::new(2).unwrap());
+    let (engine, pool) = (Engine::new(EngineConfig::default()).unwrap(), Pool::new(2).unwrap());
     let columns: Vec<_> = columns()
         .into_iter()
         .map(|(column, wasm_name, arguments)| {

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use lthost::{
     dataset::{self, DatasetOptions},
-    plugin::{Engine, Handover, Limits, Plugin},
+    plugin::{Engine, EngineConfig, Handover, Limits, Plugin},
     run::{Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, Shape},
 };
@@ -34,7 +34,9 @@ fn numbers(dtype: Dtype) -> Array {
 #[test]
 fn tiles_of_every_dtype_arrive_as_they_are_by_either_way() {
     let dir = tempfile::tempdir().unwrap();
-    let pick = Plugin::from_file(&Engine::new(false).unwrap(), &wasm("plugin_pick"), &Limits::default()).unwrap();
+    let pick =
+        Plugin::from_file(&Engine::new(EngineConfig::default()).unwrap(), &wasm("plugin_pick"), &Limits::default())
+            .unwrap();
     for dtype in Dtype::all() {
         let array = numbers(dtype);
         let path = dir.path().join(format!("{dtype}.npy"));
@@ -50,7 +52,7 @@ fn tiles_of_every_dtype_arrive_as_they_are_by_either_way() {
 #[test]
 fn converted_tiles_are_the_same_by_either_way() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     for dtype in [Dtype::U8, Dtype::U16, Dtype::I32, Dtype::F32, Dtype::C64] {
         let path = dir.path().join(format!("{dtype}.npy"));
         save(&path, &numbers(dtype));
@@ -74,7 +76,9 @@ fn large(path: &Path, n_lead: usize) -> (Vec<u8>, usize) {
 fn frames_are_read_wherever_they_begin() {
     let dir = tempfile::tempdir().unwrap();
     let (path, page) = (dir.path().join("frames.raw"), 4096);
-    let pick = Plugin::from_file(&Engine::new(false).unwrap(), &wasm("plugin_pick"), &Limits::default()).unwrap();
+    let pick =
+        Plugin::from_file(&Engine::new(EngineConfig::default()).unwrap(), &wasm("plugin_pick"), &Limits::default())
+            .unwrap();
     let run = |n_lead: usize, config: &RunConfig| {
         let options = DatasetOptions {
             nav_shape: Some(vec![30, 50]),
@@ -118,7 +122,7 @@ fn frames_that_stay_whole_give_the_bits_of_any_way() {
     let shape = Shape::new([3, 4, 600, 500]).unwrap();
     let data = counts(&[shape.size()]).data.chunks(2).flat_map(|bytes| f32::from(bytes[0]).to_le_bytes()).collect();
     save(&path, &Array { dtype: Dtype::F32, shape, data });
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     for name in ["plugin_sum", "plugin_sumsig", "plugin_stddev"] {
         let plugin = Plugin::from_file(&engine, &wasm(name), &Limits::default()).unwrap();
         let dataset = Arc::new(dataset::open(&path, &DatasetOptions::default()).unwrap());

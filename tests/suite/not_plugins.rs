@@ -292,9 +292,13 @@ fn memories_and_tables_are_limited_from_the_start() {
         "plugin `./x.wasm`, `instantiate` needs 4294967296 bytes of memory, at most 268435456 are allowed (raise \
          --max-memory)",
     );
-    run(&module(&[("more", "(table 10000000 funcref)")])).fails(1, &["plugin `./x.wasm`, `instantiate`: "]);
+    run(&module(&[("more", "(table 10000000 funcref)")])).fails_saying(
+        "plugin `./x.wasm`, `instantiate` needs 10000000 elements of a table, at most 200000 are allowed (raise \
+         --max-table-elements)",
+    );
     let tables = "(table 1 funcref)".repeat(40);
-    run(&module(&[("more", &tables)])).fails(1, &["plugin `./x.wasm`"]);
+    run(&module(&[("more", &tables)]))
+        .fails_saying("plugin `./x.wasm`, `instantiate`: has more than 16 tables (raise --max-tables)");
 }
 
 #[test]

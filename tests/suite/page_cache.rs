@@ -8,7 +8,7 @@ use std::{
 
 use lthost::{
     dataset::{self, DatasetOptions},
-    plugin::{Engine, Limits, Plugin},
+    plugin::{Engine, EngineConfig, Limits, Plugin},
     run::{PageCache, Pool, RunConfig, UdfSpec},
     shape::{Array, ByteOrder, Dtype, Shape},
 };
@@ -48,7 +48,7 @@ fn mib(dir: &Path) -> (PathBuf, DatasetOptions) {
 #[test]
 fn advice_changes_no_bit() {
     let dir = tempfile::tempdir().unwrap();
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     let udfs: Vec<UdfSpec> = ["plugin_pick", "plugin_sum", "plugin_stddev", "plugin_sumsig"]
         .map(|name| Plugin::from_file(&engine, &wasm(name), &Limits::default()).unwrap())
         .map(|plugin| UdfSpec { label: None, plugin, arguments: Vec::new() })

@@ -10,7 +10,7 @@ use std::{
 
 use lthost::{
     dataset::{self, Dataset, DatasetOptions},
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     run::{Outcome, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, Shape, npy},
 };
@@ -47,7 +47,7 @@ fn build(folder: &Folder, file: &str) -> PathBuf {
 }
 
 fn load(wasm: &Path) -> Plugin {
-    Plugin::from_file(&Engine::new(false).unwrap(), wasm, &Limits::default()).unwrap()
+    Plugin::from_file(&Engine::new(EngineConfig::default()).unwrap(), wasm, &Limits::default()).unwrap()
 }
 
 fn udf(plugin: &Plugin, arguments: &[(&str, Json)]) -> UdfSpec {

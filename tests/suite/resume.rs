@@ -9,7 +9,7 @@ use std::{
 
 use lthost::{
     dataset::{self, Dataset, DatasetOptions},
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     run::{Observer, Outcome, Pool, RunConfig, UdfSpec, Update},
     shape::{Array, Dtype, Shape},
 };
@@ -27,7 +27,7 @@ fn udf(engine: &Engine, name: &str, arguments: Vec<(&str, Argument)>) -> UdfSpec
 
 /// All kinds of merges: by the host, by the plugin, by `merge-all`; with AUX data, what `preprocess` made, private buffers.
 fn udfs() -> Vec<UdfSpec> {
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     let weights = (0..40).flat_map(|i| f64::from(i).sqrt().to_le_bytes()).collect();
     let weights = Array { dtype: Dtype::F64, shape: Shape::new([4, 5, 2]).unwrap(), data: weights };
     vec![
@@ -231,7 +231,7 @@ fn a_run_that_goes_on_ends_like_one_in_one_go() {
     assert!(!files(&folder.path("out")).iter().any(|name| name.contains("checkpoint")));
     assert_eq!(first.json()["stats"]["n_partitions_resumed"], 0);
     // Written by the library, as by an interrupted run.
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     let specs = ["sum", "stddev", "sumsig"].map(|name| udf(&engine, &format!("plugin_{name}"), Vec::new()));
     let config = RunConfig { partitions: Some(20), ..RunConfig::default() };
     let (written, _) = checkpoints(&Pool::new(1).unwrap(), (&scan(&folder), &specs, &config), |_, _| {});

@@ -16,7 +16,7 @@ use std::{
 use futures_core::Stream;
 use lthost::{
     dataset::{self, Dataset, DatasetOptions},
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     run::{Observer, Outcome, Pool, Progress, RunConfig, RunError, UdfSpec, Update},
     shape::Dtype,
 };
@@ -32,7 +32,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { folder: Folder::new(), engine: Engine::new(false).unwrap() }
+        Self { folder: Folder::new(), engine: Engine::new(EngineConfig::default()).unwrap() }
     }
 
     fn dataset(&self) -> Arc<Dataset> {

@@ -9,7 +9,7 @@ use std::{
 use lthost::{
     correction::Corrections,
     dataset::{self, Dataset, DatasetError, DatasetOptions},
-    plugin::{Argument, Engine, Handover, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Handover, Limits, Plugin},
     run::{Outcome, PageCache, Pool, RunConfig, UdfSpec},
     shape::{Array, Dtype, FrameIdx, Shape},
     tile::CsrRows,
@@ -383,7 +383,7 @@ impl Bench {
         let array = thin();
         let (sparse, dense) = (Sparse::of(&array).write(dir.path()), dir.path().join("dense.npy"));
         save(&dense, &array);
-        Self { _dir: dir, sparse, dense, engine: Engine::new(false).unwrap() }
+        Self { _dir: dir, sparse, dense, engine: Engine::new(EngineConfig::default()).unwrap() }
     }
 
     fn udf(&self, name: &str, arguments: Vec<(String, Argument)>) -> UdfSpec {

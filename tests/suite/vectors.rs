@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use lthost::{
     dataset::Dataset,
-    plugin::{Argument, Engine, Limits, Plugin},
+    plugin::{Argument, Engine, EngineConfig, Limits, Plugin},
     results::ResultBuffer,
     run::{Outcome, RunError},
     shape::{Array, Dtype, DtypeKind},
@@ -69,7 +69,7 @@ const PLANS: [(Option<u64>, u64); 4] = [(None, 512 << 10), (Some(1), 3000), (Som
 #[test]
 fn reference_vectors_agree_for_every_plan_and_number_of_workers() {
     let vectors = Vectors::open();
-    let engine = Engine::new(false).unwrap();
+    let engine = Engine::new(EngineConfig::default()).unwrap();
     let plugins: HashMap<&str, Plugin> = PLUGINS
         .iter()
         .map(|(udf, name)| (*udf, Plugin::from_file(&engine, &wasm(name), &Limits::default()).unwrap()))

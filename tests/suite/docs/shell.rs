@@ -55,6 +55,7 @@ pub(super) fn run(steps: &[&Step]) -> Vec<Came> {
     // As `lthost()` has it: without plugins of the machine.
     bash.env_remove("LTHOST_PLUGINS").env("XDG_DATA_HOME", "/nonexistent");
     bash.env("LTHOST_CACHE", crate::author::cache());
+    bash.env_remove("LTHOST_CONFIG").env("XDG_CONFIG_HOME", told.path().join("config"));
     let path = std::env::var("PATH").unwrap_or_default();
     bash.env("PATH", format!("{}:{path}", programs(&told).display()));
     wait(bash.spawn().unwrap(), Duration::from_mins(5));

@@ -1,0 +1,133 @@
+//! `--on-error=skip`: a plugin that fails loses the partition, all others have theirs, and it is told once.
+
+use lthost_tests::wasm;
+
+use crate::program::{Ended, Folder};
+
+/// Runs `hostile_guest` with `params` beside one that does its work, over `n` partitions.
+fn run(folder: &Folder, params: &[&str], more: &str) -> Ended {
+    std::fs::copy(wasm("hostile_guest"), folder.path("healthy.wasm")).unwrap();
+    let params: Vec<String> = params.iter().map(|param| format!("-p {param}")).collect();
+    let params = params.join(" ");
+    folder.shell(&format!(
+        "$lthost run --quiet --dataset scan.npy -o out --timeout 0.3 --plugin healthy=./healthy.wasm --plugin evil={} {params} \
+         --on-error skip {more}",
+        wasm("hostile_guest").display()
+    ))
+}
+
+/// Frames of the 20 that a file says are there.
+fn frames(folder: &Folder, name: &str) -> Vec<usize> {
+    let damage = folder.result(name).data;
+    (0..20).filter(|&frame| damage[frame] == 1).collect()
+}
+
+/// What the healthy plugin has to give.
+fn healthy(folder: &Folder) -> [Vec<u8>; 3] {
+    ["intensity", "created", "total"].map(|name| folder.result(&format!("out/healthy/{name}.npy")).data)
+}
+
+#[test]
+fn a_failure_in_one_partition_leaves_it_out_of_this_plugin_alone() {
+    let reference = Folder::new();
+    run(&reference, &[], "--partitions 3").succeeds();
+    let all: Vec<usize> = (0..20).collect();
+    let without: Vec<usize> = (0..20).filter(|frame| !(6..13).contains(frame)).collect();
+    for attack in ["panic", "trap", "loop", "memory", "error", "recurse"] {
+        for at in ["begin", "process", "end", "merge"] {
+            for n_workers in [1, 2] {
+                let folder = Folder::new();
+                let params = [&format!("attack={attack}")[..], &format!("at={at}"), "partition=1"];
+                let more = format!("--partitions 3 --workers {n_workers} --max-memory 64M");
+                let ended = run(&folder, &params, &more);
+                let context = format!("{attack} in {at}: {ended:?}");
+                assert_eq!(ended.code, Some(3), "{context}");
+                let place = format!("error: plugin `hostile`, `{at}` (partition 1, frames 6..13)");
+                assert_eq!(ended.stderr.matches(&place).count(), 1, "{context}");
+                let end = "error: partial results: 1 of 3 partitions are not in those of `evil`\n";
+                assert!(ended.stderr.ends_with(end), "{context}");
+                let is_repeated = ended.stderr.contains("repeat it with: ");
+                assert_eq!(is_repeated, at != "merge", "{context}");
+                assert_eq!(healthy(&folder), healthy(&reference), "{context}");
+                assert_eq!(frames(&folder, "out/damage.npy"), without, "{context}");
+                assert_eq!(frames(&folder, "out/damage.healthy.npy"), all, "{context}");
+                assert!(!folder.path("out/damage.evil.npy").exists(), "{context}");
+                let created = folder.result("out/evil/created.npy").data;
+                let counted = (0..20).filter(|frame| created[frame * 8] > 0).collect::<Vec<usize>>();
+                assert_eq!(counted, without, "{context}");
+                let record = folder.json("out/run.json");
+                assert_eq!(record["complete"], false, "{context}");
+                assert_eq!(record["failures"][0]["partition"], 1, "{context}");
+                assert_eq!(record["failures"].as_array().unwrap().len(), 1, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plugin_that_fails_everywhere_is_told_once_and_given_up() {
+    let reference = Folder::new();
+    run(&reference, &[], "--partitions 10").succeeds();
+    let mut said = Vec::new();
+    for n_workers in [1, 2, 3] {
+        let folder = Folder::new();
+        let more = format!("--partitions 10 --max-errors 3 --workers {n_workers}");
+        let ended = run(&folder, &["attack=panic"], &more);
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        let parts = [
+            "error: plugin `hostile`, `process` (partition 0, frames 0..2) trapped: panicked at ",
+            "    the same in 3 more partitions: 1, 2, 3\n",
+            "error: partial results: 10 of 10 partitions are not in those of `evil`, 6 of them not tried, as it failed too often (--max-errors)\n",
+        ];
+        assert!(parts.iter().all(|part| ended.stderr.contains(part)), "{ended:?}");
+        assert_eq!(ended.stderr.matches("panicked at").count(), 1, "{ended:?}");
+        assert_eq!(healthy(&folder), healthy(&reference));
+        assert!(frames(&folder, "out/damage.npy").is_empty());
+        assert_eq!(frames(&folder, "out/damage.healthy.npy").len(), 20);
+        said.push(ended.stderr.lines().filter(|line| !line.starts_with("repeat")).collect::<Vec<_>>().join("\n"));
+    }
+    assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "the same for any number of workers: {said:?}");
+}
+
+#[test]
+fn a_plugin_that_fails_in_the_end_has_no_results_and_others_have_theirs() {
+    let reference = Folder::new();
+    run(&reference, &[], "--partitions 3").succeeds();
+    let folder = Folder::new();
+    let ended = run(&folder, &["attack=trap", "at=results"], "--partitions 3");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("plugin `hostile`, `results` trapped: "), "{ended:?}");
+    assert!(ended.stderr.ends_with("error: partial results: there are none of `evil`\n"), "{ended:?}");
+    assert_eq!(healthy(&folder), healthy(&reference));
+    assert!(!folder.path("out/evil").exists());
+    assert_eq!(frames(&folder, "out/damage.npy").len(), 20);
+    let failure = &folder.json("out/run.json")["failures"][0];
+    assert_eq!((&failure["label"], failure["partition"].is_null()), (&"evil".into(), true), "{failure}");
+}
+
+#[test]
+fn one_that_can_not_even_be_made_fails_the_run() {
+    for at in ["create", "preferences", "buffers", "preprocess"] {
+        let folder = Folder::new();
+        let ended = run(&folder, &["attack=panic", &format!("at={at}")], "--partitions 3");
+        ended.fails(1, &[&format!("plugin `hostile`, `{at}` trapped")]);
+        folder.assert_untouched();
+    }
+    // On workers alone it is one failure after the other.
+    let folder = Folder::new();
+    let ended = run(&folder, &["attack=panic", "at=create", "on=worker"], "--partitions 3");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("3 of 3 partitions are not in those of `evil`"), "{ended:?}");
+    assert_eq!(frames(&folder, "out/damage.healthy.npy").len(), 20);
+}
+
+#[test]
+fn without_the_option_the_first_failure_ends_the_run() {
+    let folder = Folder::new();
+    let ended = run(&folder, &["attack=panic", "partition=1"], "--partitions 3 --on-error abort");
+    assert_eq!(ended.code, Some(2), "given twice: {ended:?}");
+    let args =
+        ["run", "--quiet", "--dataset", "scan.npy", "-o", "out", "--plugin", "hostile_guest", "-p", "attack=panic"];
+    folder.lthost(&args).fails(1, &["trapped: panicked at"]);
+    folder.assert_untouched();
+}
