@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use clap::{ArgGroup, ArgMatches};
 use lthost::{
+    dataset::Dataset,
     results::Output,
     run::{Control, Observer, Outcome, Pool, RunError},
 };
@@ -137,17 +138,21 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
         profile::print(profile);
     }
     show(&outcome)?;
-    let printed = match &opts.frame {
-        Some(frame) => {
-            let index = frame.index(nav)?;
-            dump::print(&mut std::io::stdout().lock(), &dataset, index, &outcome).map_err(anyhow::Error::from)
-        }
-        None if opts.json => run.print_json(&outcome, opts.output.as_deref()),
-        None => run.print_summary(&outcome, opts.output.as_deref()),
-    };
+    let printed = print(opts, &run, &dataset, &outcome);
     // Also if nobody reads the figures to their end.
     failures::tell(&outcome)?;
     printed
+}
+
+fn print(opts: &Opts, run: &outcome::Run<'_>, dataset: &Dataset, outcome: &Outcome) -> anyhow::Result<()> {
+    match &opts.frame {
+        Some(frame) => {
+            let index = frame.index(dataset.nav())?;
+            Ok(dump::print(&mut std::io::stdout().lock(), dataset, index, outcome)?)
+        }
+        None if opts.json => run.print_json(outcome, opts.output.as_deref()),
+        None => run.print_summary(outcome, opts.output.as_deref()),
+    }
 }
 
 /// A run that failed, with results of its first part written.
