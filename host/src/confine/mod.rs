@@ -1,5 +1,5 @@
 //! Giving up what a process doesn't need any more, before it runs a plugin: should one ever break out of its sandbox, it finds
-//! itself in a process that reads its data set, writes its output folder, and can do nothing else.
+//! itself in a process that reads its data set, writes its output folder, and can do little else.
 //!
 //! On Linux, Landlock restricts files and network, and seccomp the system calls. Nothing brings back what was given up.
 
