@@ -55,9 +55,11 @@ mod pixel;
 mod csr;
 mod fourier;
 mod matrix;
+mod moments;
 mod output;
 mod partial;
 mod store;
+mod sums;
 mod tile;
 #[cfg(feature = "ndarray")]
 mod view;
@@ -92,6 +94,7 @@ pub use host::{Level, log};
 pub use manifest::{Axis, Manifest, Parameter, ParameterType};
 pub use matrix::Matrix;
 pub use meta::{Block, Corrections, Granularity, Input, Meta, Partition, Preferences, Role, Tiling};
+pub use moments::PixelMoments;
 #[cfg(feature = "ndarray")]
 #[doc(no_inline)]
 pub use ndarray;
@@ -101,6 +104,7 @@ pub use params::{FromValue, Parameters, Params, Value};
 pub use partial::Partial;
 pub use pixel::{Count, Pixel};
 pub use store::Buffers;
+pub use sums::{PixelSums, frame_sums};
 pub use tile::Tile;
 pub use udf::Udf;
 #[cfg(feature = "ndarray")]
@@ -117,7 +121,7 @@ pub mod prelude {
     pub use crate::{
         Array, Auto, Axis, Buffer, Buffers, Complex, Count, Csr, Dtype, Element, Error, Float, Frame, FromValue,
         Manifest, Matrix, Merge, Meta, Numbers, Output, Parameter, Parameters, Params, Part, Partial, Partition, Pixel,
-        Preferences, Real, Result, Tile, Udf, Value, each_count, each_dtype, each_float, each_pixel, each_real,
-        export_map, export_udf, kernels, manifest,
+        PixelMoments, PixelSums, Preferences, Real, Result, Tile, Udf, Value, each_count, each_dtype, each_float,
+        each_pixel, each_real, export_map, export_udf, frame_sums, kernels, manifest,
     };
 }

@@ -205,7 +205,8 @@ impl Preferences {
         self
     }
 
-    /// No pixels: the UDF has the host compute with them, by [`Matrix`](crate::Matrix).
+    /// No pixels: the UDF has the host compute with them, by [`Matrix`](crate::Matrix), [`PixelSums`](crate::PixelSums),
+    /// [`PixelMoments`](crate::PixelMoments) or [`frame_sums`](crate::frame_sums).
     #[must_use]
     pub fn in_host(mut self) -> Self {
         self.form = Form::InHost;

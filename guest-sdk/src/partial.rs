@@ -70,15 +70,26 @@ impl Partial {
     ///
     /// Outside of [`Udf::end`](crate::Udf::end), and where there is no such buffer.
     pub fn emit<T: Element>(&self, name: &str, offset: u64, numbers: &[T]) -> Result<()> {
-        let idx = position(&self.buffers.declared, name)?;
-        let buffer = &self.buffers.declared[idx];
-        if !self.is_ending || !buffer.by_parts {
-            return Err(Error::new(format!("buffer `{name}` can be emitted only in `end`, and if it is `by_parts`")));
-        }
+        let idx = self.emitted(name)?;
         if !numbers.is_empty() {
-            emit(buffer.dtype, idx, offset, numbers);
+            emit(self.buffers.declared[idx].dtype, idx, offset, numbers);
         }
         Ok(())
+    }
+
+    /// As [`Partial::emit`], of numbers that are those of the buffer, little-endian.
+    pub(crate) fn emit_bytes(&self, name: &str, offset: u64, bytes: &[u8]) -> Result<()> {
+        host::emit(self.emitted(name)?, offset, bytes);
+        Ok(())
+    }
+
+    /// Place of buffer `name`, if now is the time to emit it.
+    fn emitted(&self, name: &str) -> Result<usize> {
+        let idx = position(&self.buffers.declared, name)?;
+        if !self.is_ending || !self.buffers.declared[idx].by_parts {
+            return Err(Error::new(format!("buffer `{name}` can be emitted only in `end`, and if it is `by_parts`")));
+        }
+        Ok(idx)
     }
 
     /// The partition.

@@ -25,6 +25,17 @@ KERNELS("[constructor]fourier") uint32_t fourier_new(uint32_t dtype, uint32_t sh
 KERNELS("[method]fourier.forward") void fourier_forward(uint32_t fourier, uint32_t arrays, uint32_t len, uint32_t answer);
 KERNELS("[method]fourier.inverse") void fourier_inverse(uint32_t fourier, uint32_t arrays, uint32_t len, uint32_t answer);
 KERNELS("[resource-drop]fourier") void fourier_drop(uint32_t fourier);
+KERNELS("frame-sums") void frame_sums(uint32_t dtype, uint32_t answer);
+KERNELS("[constructor]pixel-sums") uint32_t sums_new(uint32_t dtype, uint64_t n_pixels);
+KERNELS("[method]pixel-sums.add-tile") void sums_add(uint32_t sums);
+KERNELS("[method]pixel-sums.read") void sums_read(uint32_t sums, uint64_t start, uint64_t len, uint32_t answer);
+KERNELS("[method]pixel-sums.clear") void sums_clear(uint32_t sums);
+KERNELS("[resource-drop]pixel-sums") void sums_drop(uint32_t sums);
+KERNELS("[constructor]pixel-moments") uint32_t moments_new(uint32_t pixels, uint64_t n_pixels);
+KERNELS("[method]pixel-moments.add-tile") void moments_add(uint32_t moments);
+KERNELS("[method]pixel-moments.read") void moments_read(uint32_t moments, uint64_t start, uint64_t len, uint32_t answer);
+KERNELS("[method]pixel-moments.clear") void moments_clear(uint32_t moments);
+KERNELS("[resource-drop]pixel-moments") void moments_drop(uint32_t moments);
 IMPORT("[export]lthost:udf/udf@0.1.0", "[resource-new]udf") uint32_t udf_new(uint32_t representation);
 IMPORT("[export]lthost:udf/udf@0.1.0", "[resource-drop]udf") void udf_drop(uint32_t udf);
 
@@ -73,6 +84,17 @@ enum op {
     DROP_UDF, // udf a
     FAIL,     // with message a of length b, and c % 4096 causes
     COPY,     // c % 4096 bytes of the arena from b to a
+    FRAME_SUMS, // dtype c, answer to a
+    SUMS,       // dtype a, b pixels; c is the high half of b
+    ADD_TILE,   // sums c
+    READ_SUMS,  // sums c, start a, length b; the largest numbers have 64 bits
+    CLEAR_SUMS, // sums c
+    DROP_SUMS,  // sums c
+    MOMENTS,      // dtype a, b pixels; c is the high half of b
+    ADD_MOMENTS,  // moments c
+    READ_MOMENTS, // as of sums
+    CLEAR_MOMENTS, // moments c
+    DROP_MOMENTS,  // moments c
     N_OPS,
 };
 
@@ -229,6 +251,8 @@ static uint32_t handle(const instruction *it) {
 
 static void keep(uint32_t handle) { handles[n_handles++ % N_HANDLES] = handle; }
 
+static uint64_t widest(uint32_t number) { return number == UINT32_MAX ? UINT64_MAX : number; }
+
 static void poke(uint32_t place, uint32_t number, uint32_t n_bytes) {
     for (uint32_t i = 0; i < n_bytes; i++)
         ((uint8_t *)&answer)[(place + i) % sizeof answer] = (uint8_t)(number >> 8 * i);
@@ -286,6 +310,17 @@ static void execute(const instruction *it) {
         case DROP_UDF: udf_drop(a); break;
         case FAIL: fail((list){a, b}, c % 4096); break;
         case COPY: copy(it->a, it->b, c % 4096); break;
+        case FRAME_SUMS: frame_sums(c, made_at); break;
+        case SUMS: keep(sums_new(a, (uint64_t)c << 32 | b)); break;
+        case ADD_TILE: sums_add(handle(it)); break;
+        case READ_SUMS: sums_read(handle(it), widest(it->a), widest(it->b), at(&made)); break;
+        case CLEAR_SUMS: sums_clear(handle(it)); break;
+        case DROP_SUMS: sums_drop(handle(it)); break;
+        case MOMENTS: keep(moments_new(a, (uint64_t)c << 32 | b)); break;
+        case ADD_MOMENTS: moments_add(handle(it)); break;
+        case READ_MOMENTS: moments_read(handle(it), widest(it->a), widest(it->b), at(&made)); break;
+        case CLEAR_MOMENTS: moments_clear(handle(it)); break;
+        case DROP_MOMENTS: moments_drop(handle(it)); break;
         default: break;
     }
 }

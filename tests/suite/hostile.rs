@@ -402,10 +402,10 @@ fn kernels_of_the_host_take_nothing_that_makes_no_sense() {
         self::attack(&attack).fails_saying(&format!("plugin `hostile`, `process` {PLACE}: {what}"));
     }
     attack(&["attack=matrix-products", "at=begin", "partition=1"]).fails_saying(&format!(
-        "plugin `hostile`, `begin` {PLACE}: asked for products with a tile outside of `process`"
+        "plugin `hostile`, `begin` {PLACE}: asked the host to compute with a tile outside of `process`"
     ));
     attack(&["attack=matrix-products", "at=results"])
-        .fails_saying("plugin `hostile`, `results`: asked for products with a tile outside of `process`");
+        .fails_saying("plugin `hostile`, `results`: asked the host to compute with a tile outside of `process`");
     let of_shape = |shape: &str| {
         format!(
             "asked for Fourier transforms of arrays of shape {shape}: they have 1 to 8 axes of 1 to 1048576 numbers"
@@ -429,6 +429,9 @@ fn kernels_of_the_host_take_nothing_that_makes_no_sense() {
     for name in [
         "matrix-hoard",
         "matrix-too-large",
+        "sums-too-many",
+        "sums-hoard",
+        "sums-of-moments-hoard",
         "fourier-hoard",
         "fourier-too-large",
         "fourier-of-much",
@@ -438,6 +441,29 @@ fn kernels_of_the_host_take_nothing_that_makes_no_sense() {
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         assert!(ended.stderr.contains("(raise --max-memory)") || ended.stderr.contains("(raise --timeout)"), "{name}");
     }
+}
+
+#[test]
+fn sums_of_the_host_take_nothing_that_makes_no_sense() {
+    for (attack, what) in [
+        ("sums-of-counts", "asked for sums of u16, and the host adds in f32 and f64 only"),
+        ("sums-of-frames-of-counts", "asked for sums of u16, and the host adds in f32 and f64 only"),
+        ("sums-of-no-frame", "adds frames of 42 pixels where 43 were announced"),
+        ("sums-beyond", "reads what was added up of 2 pixels from number 41 on, and there are 42"),
+        ("sums-of-other-pixels", "adds pixels of u8 where those of i16 were announced"),
+        ("sums-of-moments-of-no-frame", "adds frames of 42 pixels where 7 were announced"),
+        (
+            "sums-of-moments-beyond",
+            "reads what was added up of 2 pixels from number 18446744073709551615 on, and there are 42",
+        ),
+        ("sums-flood", "keeps more than 1000 pixel-sums in the host"),
+    ] {
+        let attack = [&format!("attack={attack}"), "partition=1"];
+        self::attack(&attack).fails_saying(&format!("plugin `hostile`, `process` {PLACE}: {what}"));
+    }
+    attack(&["attack=sums-of-frames", "at=end", "partition=1"]).fails_saying(&format!(
+        "plugin `hostile`, `end` {PLACE}: asked the host to compute with a tile outside of `process`"
+    ));
 }
 
 #[test]

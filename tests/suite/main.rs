@@ -37,6 +37,7 @@ mod resume;
 mod runs;
 mod samples;
 mod sparse;
+mod sums;
 mod tidy;
 mod trust;
 mod vector_files;

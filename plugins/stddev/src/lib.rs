@@ -5,7 +5,8 @@
 //! distance of the two means counts. That is the `merge` of this UDF; `results` divides by the number of frames.
 //!
 //! Of complex numbers the difference is the absolute value. Real and imaginary parts are then just two numbers whose
-//! `varsum` add up, so that they are processed as twice as many real pixels.
+//! `varsum` add up, so that they are processed as twice as many real pixels. Real pixels are added up by the host, and need not come
+//! here.
 
 #![expect(clippy::cast_precision_loss, reason = "no scan has 2^53 frames")]
 
@@ -17,14 +18,17 @@ use sums::Sums;
 export_udf!(StdDev);
 
 /// Pixels whose moments are handed over at once.
-const BLOCK: usize = 1 << 13;
+const BLOCK: usize = 1 << 11;
 
 /// The moments of each pixel.
 pub struct StdDev {
     /// In which `varsum` and what follows from it are stored.
     dtype: Dtype,
-    preferences: Preferences,
-    sums: Sums,
+    /// Of the pixels as they come.
+    input: Dtype,
+    sig_size: usize,
+    /// Those of the partition.
+    sums: Option<Sums>,
     /// Frames that each block of the detector has seen so far, by number of the block.
     n_frames: Vec<u64>,
 }
@@ -43,17 +47,18 @@ impl Udf for StdDev {
         if !matches!(dtype, Dtype::F32 | Dtype::F64) {
             return Err(Error::parameter("dtype", "float32 or float64", dtype));
         }
-        let preferences = meta.counts_or(Preferences::default());
-        let sums = Sums::new(meta.input_dtype(&preferences), meta.sig_size());
-        Ok(Self { dtype, preferences, sums, n_frames: Vec::new() })
+        let input = meta.input_dtype(&Preferences::native());
+        Ok(Self { dtype, input, sig_size: meta.sig_size(), sums: None, n_frames: Vec::new() })
     }
 
     fn preferences(&self) -> Preferences {
-        self.preferences
+        let preferences = Preferences::native();
+        // So many frames at a time that what the host keeps is seldom fetched.
+        if self.input.is_complex() { preferences } else { preferences.in_host().total_size(8 << 20) }
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
-        let sum_dtype = input.promote(self.dtype);
+        let sum_dtype = input.promote(Dtype::F32).promote(self.dtype);
         let sig = |name, dtype| Buffer::sig(name, dtype).merge(Merge::Custom);
         let num_frames = Buffer::single("num_frames", Dtype::I64).merge(Merge::Custom);
         Ok(vec![
@@ -67,8 +72,11 @@ impl Udf for StdDev {
     }
 
     fn begin(&mut self, _: &Partition, _: &mut Partial) -> Result<()> {
-        self.sums.clear();
         self.n_frames.clear();
+        match &mut self.sums {
+            Some(sums) => sums.clear(),
+            sums => *sums = Some(Sums::new(self.input, self.sig_size)?),
+        }
         Ok(())
     }
 
@@ -77,7 +85,9 @@ impl Udf for StdDev {
             self.n_frames.resize(tile.sig_index() + 1, 0);
         }
         let n_frames = &mut self.n_frames[tile.sig_index()];
-        self.sums.add(tile, *n_frames == 0)?;
+        if let Some(sums) = &mut self.sums {
+            sums.add(tile, *n_frames == 0)?;
+        }
         *n_frames += tile.n_frames() as u64;
         Ok(())
     }
@@ -88,8 +98,10 @@ impl Udf for StdDev {
         out.emit("num_frames", 0, &[n_frames.cast_signed()])?;
         let is_complex = out.dtype("sum")?.is_complex();
         let n_parts = if is_complex { 2 } else { 1 };
-        for start in (0..self.sums.len()).step_by(BLOCK) {
-            let (sum, varsum) = self.sums.moments(start..self.sums.len().min(start + BLOCK), n_frames);
+        let Some(sums) = &self.sums else { return Ok(()) };
+        let len = n_parts * self.sig_size;
+        for start in (0..len).step_by(BLOCK) {
+            let (sum, varsum) = sums.moments(start..len.min(start + BLOCK), n_frames);
             let offset = (start / n_parts) as u64;
             if is_complex {
                 let varsum: Vec<f64> = varsum.chunks_exact(2).map(|parts| parts[0] + parts[1]).collect();

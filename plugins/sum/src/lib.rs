@@ -1,7 +1,8 @@
 //! Sum of all frames: the mean diffraction pattern, up to a factor. The simplest UDF, to start from.
 //!
 //! Tiles hold pixels of many frames. Each tile is added to the part of `intensity` where its pixels are; the host then
-//! adds the partitions up, since the buffer says that it merges by `sum`.
+//! adds the partitions up, since the buffer says that it merges by `sum`. Where sums are real numbers with a point, the host adds
+//! up the tiles, too, and they need not come here.
 
 use lthost_guest_sdk::prelude::*;
 
@@ -11,6 +12,11 @@ export_udf!(Sum);
 pub struct Sum {
     dtype: Dtype,
     preferences: Preferences,
+    /// In which the host adds up, if it does.
+    in_host: Option<Dtype>,
+    /// Those of the partition.
+    sums: Option<PixelSums>,
+    sig_size: usize,
 }
 
 impl Udf for Sum {
@@ -23,8 +29,9 @@ impl Udf for Sum {
     fn new(params: &Params, meta: &Meta) -> Result<Self> {
         let dtype = params.get("dtype")?;
         let preferences = Preferences::at_least(dtype);
-        let takes_counts = matches!(dtype, Dtype::F32 | Dtype::F64);
-        Ok(Self { dtype, preferences: if takes_counts { meta.counts_or(preferences) } else { preferences } })
+        let in_host = Some(meta.input_dtype(&preferences)).filter(|dtype| matches!(dtype, Dtype::F32 | Dtype::F64));
+        let preferences = if in_host.is_some() { Preferences::native().in_host() } else { preferences };
+        Ok(Self { dtype, preferences, in_host, sums: None, sig_size: meta.sig_size() })
     }
 
     fn preferences(&self) -> Preferences {
@@ -32,26 +39,28 @@ impl Udf for Sum {
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
-        let dtype = input.promote(self.dtype);
-        Ok(vec![Buffer::sig("intensity", dtype).merge(Merge::Sum).unit("counts").doc("sum of each pixel")])
+        let intensity = Buffer::sig("intensity", input.promote(self.dtype)).merge(Merge::Sum);
+        let intensity = if self.in_host.is_some() { intensity.by_parts() } else { intensity };
+        Ok(vec![intensity.unit("counts").doc("sum of each pixel")])
+    }
+
+    fn begin(&mut self, _: &Partition, _: &mut Partial) -> Result<()> {
+        if let (Some(dtype), None) = (self.in_host, &self.sums) {
+            self.sums = Some(PixelSums::new(dtype, self.sig_size)?);
+        }
+        Ok(())
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        match out.dtype("intensity")? {
-            Dtype::F32 => {
-                let mut intensity = out.sig::<f32>("intensity", tile)?;
-                each_pixel!(tile.pixels(), f32, |pixels| kernels::add_frames_as(&mut intensity, pixels))
-            }
-            Dtype::F64 => {
-                let mut intensity = out.sig::<f64>("intensity", tile)?;
-                each_pixel!(tile.pixels(), f64, |pixels| kernels::add_frames_as(&mut intensity, pixels))
-            }
-            // All others come as what they are added in.
-            _ => {
-                each_dtype!(tile.pixels(), |pixels| kernels::add_frames(&mut out.sig("intensity", tile)?, pixels));
-                Ok(())
-            }
+        if let Some(sums) = &mut self.sums {
+            return sums.add(tile);
         }
+        each_dtype!(tile.pixels(), |pixels| kernels::add_frames(&mut out.sig("intensity", tile)?, pixels));
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Partial) -> Result<()> {
+        self.sums.as_mut().map_or(Ok(()), |sums| sums.emit("intensity", out))
     }
 }
 

@@ -1,14 +1,16 @@
 //! Sum of each frame: how much the whole detector saw at each place of the scan.
 //!
 //! A nav buffer has an entry per frame. A frame may come in several tiles, so each tile adds its part to the entries of
-//! its frames. The host puts the entries of all partitions in their places.
+//! its frames. The host puts the entries of all partitions in their places; and it adds up the pixels, which need not come here.
 
 use lthost_guest_sdk::prelude::*;
 
 export_udf!(SumSig);
 
 /// The sum of each frame.
-pub struct SumSig(Preferences);
+pub struct SumSig {
+    is_complex: bool,
+}
 
 impl Udf for SumSig {
     fn manifest() -> Manifest {
@@ -16,11 +18,11 @@ impl Udf for SumSig {
     }
 
     fn new(_: &Params, meta: &Meta) -> Result<Self> {
-        Ok(Self(meta.counts_or(Preferences::default())))
+        Ok(Self { is_complex: meta.dataset_dtype.is_complex() })
     }
 
     fn preferences(&self) -> Preferences {
-        self.0
+        if self.is_complex { Preferences::default() } else { Preferences::native().in_host() }
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
@@ -29,17 +31,22 @@ impl Udf for SumSig {
     }
 
     fn process(&mut self, tile: &Tile, out: &mut Partial) -> Result<()> {
-        if out.dtype("intensity")? == Dtype::F32 {
-            return each_pixel!(tile.pixels(), f32, |pixels| add::<f32, _>(tile, pixels, out)?);
+        match out.dtype("intensity")? {
+            Dtype::F32 => add::<f32>(out, tile, frame_sums(tile, Dtype::F32)?),
+            Dtype::F64 => add::<f64>(out, tile, frame_sums(tile, Dtype::F64)?),
+            _ => each_float!(tile.pixels(), |pixels| add_own(out, tile, pixels)?),
         }
-        each_float!(tile.pixels(), |pixels| add(tile, pixels, out)?)
     }
 }
 
+fn add_own<T: Element>(out: &Partial, tile: &Tile, pixels: &[T]) -> Result<()> {
+    add::<T>(out, tile, tile.rows(pixels).map(kernels::sum))
+}
+
 /// Adds in the wide type, and rounds once.
-fn add<T: Element, P: Pixel<T>>(tile: &Tile, pixels: &[P], out: &mut Partial) -> Result<()> {
-    for (intensity, frame) in out.nav::<T>("intensity", tile)?.iter_mut().zip(tile.rows(pixels)) {
-        *intensity = T::narrow(intensity.widen().plus(kernels::sum_as(frame)));
+fn add<T: Element>(out: &Partial, tile: &Tile, sums: impl IntoIterator<Item = T::Wide>) -> Result<()> {
+    for (intensity, sum) in out.nav::<T>("intensity", tile)?.iter_mut().zip(sums) {
+        *intensity = T::narrow(intensity.widen().plus(sum));
     }
     Ok(())
 }

@@ -5,13 +5,15 @@ use crate::program::{
 };
 
 /// Dtypes by their numbers in the contract.
+const U8: u32 = 1;
 const F32: u32 = 9;
 const F64: u32 = 10;
 const C64: u32 = 11;
 
 /// All of them.
 pub(crate) fn programs() -> Vec<Vec<Instruction>> {
-    let mut programs = vec![vec![], matrix(F32), matrix(F64), fourier(F32, 480), fourier(C64, 320)];
+    let mut programs =
+        vec![vec![], sums(F32), moments(U8), matrix(F32), matrix(F64), fourier(F32, 480), fourier(C64, 320)];
     programs.extend(wishes());
     programs.extend(emissions());
     programs.extend(mistakes());
@@ -25,6 +27,31 @@ fn poke(phase: Phase, place: u32, number: u32) -> Instruction {
 
 fn prefer(place: u32, number: u32) -> Instruction {
     poke(Phase::Preferences, place, number)
+}
+
+/// Sums of tiles that stay in the host, of frames and of 20 pixels.
+fn sums(dtype: u32) -> Vec<Instruction> {
+    vec![
+        prefer(answer::FORM, 3),
+        once(Phase::Create, Op::Sums, 0, [dtype, 20, 0]).again(1),
+        once(Phase::Create, Op::DropSums, 0, [0, 0, 1]),
+        once(Phase::Process, Op::AddTile, 0, [0, 0, 0]).again(1),
+        once(Phase::Process, Op::FrameSums, ARENA, [64, 0, dtype]),
+        once(Phase::End, Op::ReadSums, 0, [3, 17, 0]),
+        once(Phase::End, Op::ClearSums, 0, [0, 0, 0]),
+    ]
+}
+
+/// Moments of such tiles.
+fn moments(dtype: u32) -> Vec<Instruction> {
+    vec![
+        prefer(answer::FORM, 3),
+        once(Phase::Create, Op::Moments, 0, [dtype, 20, 0]).again(1),
+        once(Phase::Create, Op::DropMoments, 0, [0, 0, 1]),
+        once(Phase::Process, Op::AddMoments, 0, [0, 0, 0]).again(1),
+        once(Phase::End, Op::ReadMoments, 0, [3, 17, 0]),
+        once(Phase::End, Op::ClearMoments, 0, [0, 0, 0]),
+    ]
 }
 
 /// Products of tiles that stay in the host with a few rows of 20 numbers.

@@ -48,6 +48,17 @@ pub(crate) enum Op {
     DropUdf,
     Fail,
     Copy,
+    FrameSums,
+    Sums,
+    AddTile,
+    ReadSums,
+    ClearSums,
+    DropSums,
+    Moments,
+    AddMoments,
+    ReadMoments,
+    ClearMoments,
+    DropMoments,
 }
 
 /// The first number is a place in the arena.

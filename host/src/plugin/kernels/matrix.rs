@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::{
     super::FillFailed,
-    packed::{Lines, Packed},
+    packed::Packed,
+    pixels::{HostTile, Pixels, Step, parts},
     product::{Ahead, COLUMNS, Number, Rows},
 };
-use crate::shape::{ByteOrder, Dtype, DtypeKind, Kernel, kernel};
+use crate::shape::{Dtype, DtypeKind};
 
 /// Frames that are multiplied at a time.
 const FRAMES: usize = 4;
@@ -32,26 +33,6 @@ pub(super) struct Matrix {
 enum Numbers {
     F32(Packed<f32>),
     F64(Packed<f64>),
-}
-
-/// The pixels of the tile that is being processed, as the host reads them.
-pub(crate) trait HostTile: Send + Sync {
-    fn n_frames(&self) -> usize;
-
-    /// Pixels of a frame.
-    fn n_pixels(&self) -> usize;
-
-    /// Those among them that the tile has.
-    fn block(&self) -> Range<usize>;
-
-    /// What pixels are.
-    fn dtype(&self) -> Dtype;
-
-    /// The whole frames as they lie in the files, little-endian numbers of [`HostTile::dtype`]. None where they have to be read.
-    fn stored(&self) -> Result<Option<Vec<&[u8]>>, FillFailed>;
-
-    /// Reads `pixels` of `frames`, counted within the tile, as numbers of `dtype`.
-    fn read(&self, frames: Range<usize>, pixels: Range<usize>, dtype: Dtype, out: &mut [u8]) -> Result<(), FillFailed>;
 }
 
 /// Why there is no matrix, or no product.
@@ -172,7 +153,7 @@ fn add<T: Number>(
     mut goes_on: impl FnMut() -> bool,
 ) -> Result<(), MatrixError> {
     let (n_rows, multiply) = (own.n_rows(), T::multiply());
-    let mut pixels = Converted::<T>::new(tile)?;
+    let mut pixels = Pixels::<T, FRAMES>::new(tile)?;
     let mut products = vec![T::zeroed(); FRAMES * ROWS.min(n_rows)];
     let mut steps = steps(tile, KEPT / size_of::<T>() / n_rows / COLUMNS).peekable();
     let mut n_made = PRODUCTS;
@@ -207,17 +188,7 @@ fn add<T: Number>(
     Ok(())
 }
 
-/// What is multiplied at a time.
-struct Step {
-    /// Columns for which [`KEPT`] is meant.
-    kept: Range<usize>,
-    /// Up to [`FRAMES`].
-    frames: Range<usize>,
-    /// Up to [`COLUMNS`] of those.
-    columns: Range<usize>,
-}
-
-/// The way through a tile, with `n_kept` times [`COLUMNS`] at a time.
+/// The way through a tile, with `n_kept` times [`COLUMNS`] at a time, of which up to [`COLUMNS`] are multiplied at once.
 fn steps(tile: &dyn HostTile, n_kept: usize) -> impl Iterator<Item = Step> {
     let n_frames = tile.n_frames();
     let kept = blocks(tile.block(), n_kept.clamp(1, MAX_KEPT));
@@ -231,11 +202,6 @@ fn steps(tile: &dyn HostTile, n_kept: usize) -> impl Iterator<Item = Step> {
 fn blocks(columns: Range<usize>, n: usize) -> impl Iterator<Item = Range<usize>> {
     let aligned = columns.start / COLUMNS * COLUMNS..columns.end;
     parts(aligned, n * COLUMNS).map(move |part| part.start.max(columns.start)..part.end)
-}
-
-/// A range in parts of `len`, the last of which may be shorter.
-fn parts(range: Range<usize>, len: usize) -> impl Iterator<Item = Range<usize>> {
-    range.clone().step_by(len).map(move |start| start..range.end.min(start + len))
 }
 
 /// Makes those products again that are not finite, as that may be the fault of pixels that do not count.
@@ -252,138 +218,9 @@ fn leave_out_zeros<T: Number>(frames: &[&[T]], rows: Rows<'_, T>, products: &mut
     }
 }
 
-/// Pixels of a tile as numbers of a matrix.
-struct Converted<'a, T> {
-    tile: &'a dyn HostTile,
-    /// The frames, and what makes numbers of theirs; nothing where they are the same.
-    stored: Option<(Vec<&'a [u8]>, Option<Kernel>)>,
-    /// Numbers of up to [`FRAMES`], one after the other.
-    room: Lines<T>,
-}
-
-impl<'a, T: Number> Converted<'a, T> {
-    fn new(tile: &'a dyn HostTile) -> Result<Self, FillFailed> {
-        let convert = (tile.dtype() != T::DTYPE).then(|| kernel(tile.dtype(), ByteOrder::Little, T::DTYPE)).flatten();
-        let stored = tile.stored()?.map(|frames| (frames, convert));
-        Ok(Self { tile, stored, room: Lines::new() })
-    }
-
-    fn are_converted(&self) -> bool {
-        matches!(self.stored, Some((_, Some(_))))
-    }
-
-    /// The bytes in the files; none where they have to be read.
-    fn stored(&self, step: &Step) -> [&'a [u8]; FRAMES] {
-        let mut found = [&[][..]; FRAMES];
-        let size = self.tile.dtype().size();
-        if let Some((stored, _)) = &self.stored {
-            for (frame, found) in stored[step.frames.clone()].iter().zip(&mut found) {
-                *found = &frame[step.columns.start * size..step.columns.end * size];
-            }
-        }
-        found
-    }
-
-    /// The numbers of each frame.
-    fn of(&mut self, step: &Step) -> Result<[&[T]; FRAMES], FillFailed> {
-        let (stored, mut found) = (self.stored(step), [&[][..]; FRAMES]);
-        let stored = &stored[..step.frames.len()];
-        let columns = match &self.stored {
-            Some((_, None)) => {
-                stored.iter().zip(&mut found).for_each(|(frame, found)| *found = bytemuck::cast_slice(frame));
-                return Ok(found);
-            }
-            Some((_, Some(convert))) => {
-                self.room.resize(FRAMES * COLUMNS);
-                for (frame, room) in stored.iter().zip(self.room.numbers_mut().chunks_exact_mut(step.columns.len())) {
-                    convert(frame, bytemuck::cast_slice_mut(room));
-                }
-                &step.columns
-            }
-            // Reading costs the less the more is read at once.
-            None => {
-                if step.columns.start == step.kept.start {
-                    let len = step.frames.len() * step.kept.len();
-                    self.room.resize(len);
-                    let room = bytemuck::cast_slice_mut(&mut self.room.numbers_mut()[..len]);
-                    self.tile.read(step.frames.clone(), step.kept.clone(), T::DTYPE, room)?;
-                }
-                &step.kept
-            }
-        };
-        for (frame, found) in self.room.numbers().chunks_exact(columns.len()).zip(&mut found) {
-            *found = &frame[step.columns.start - columns.start..][..step.columns.len()];
-        }
-        Ok(found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// Some pixels of frames.
-    struct Frames<'a> {
-        bytes: &'a [u8],
-        dtype: Dtype,
-        n_pixels: usize,
-        block: Range<usize>,
-        is_stored: bool,
-    }
-
-    impl<'a> Frames<'a> {
-        /// Whole frames of counts.
-        fn new(pixels: &'a [u16], n_pixels: usize) -> Self {
-            Self {
-                bytes: bytemuck::cast_slice(pixels),
-                dtype: Dtype::U16,
-                n_pixels,
-                block: 0..n_pixels,
-                is_stored: true,
-            }
-        }
-
-        fn all(&self) -> impl Iterator<Item = &[u8]> {
-            self.bytes.chunks(self.n_pixels * self.dtype.size())
-        }
-    }
-
-    impl HostTile for Frames<'_> {
-        fn n_frames(&self) -> usize {
-            self.all().count()
-        }
-
-        fn n_pixels(&self) -> usize {
-            self.n_pixels
-        }
-
-        fn block(&self) -> Range<usize> {
-            self.block.clone()
-        }
-
-        fn dtype(&self) -> Dtype {
-            self.dtype
-        }
-
-        fn stored(&self) -> Result<Option<Vec<&[u8]>>, FillFailed> {
-            Ok(self.is_stored.then(|| self.all().collect()))
-        }
-
-        fn read(
-            &self,
-            frames: Range<usize>,
-            pixels: Range<usize>,
-            to: Dtype,
-            out: &mut [u8],
-        ) -> Result<(), FillFailed> {
-            let (convert, size) = (kernel(self.dtype, ByteOrder::Little, to).ok_or(FillFailed)?, self.dtype.size());
-            let frames = self.all().skip(frames.start).take(frames.len());
-            for (frame, out) in frames.zip(out.chunks_exact_mut(pixels.len() * to.size())) {
-                convert(&frame[pixels.start * size..pixels.end * size], out);
-            }
-            Ok(())
-        }
-    }
+    use super::{super::pixels::testing::Frames, *};
 
     fn matrix(n_rows: usize, n_columns: usize) -> (Matrix, Vec<f32>) {
         let numbers: Vec<f32> = (0..n_rows * n_columns).map(|i| f32::from(small(i * 7919, 97)) / 64.0 - 0.5).collect();

@@ -6,7 +6,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::shape::Dtype;
+use super::pixels::Stored;
 
 /// Columns that are best multiplied at a time: with as many numbers of some frames and rows they fit into the first cache.
 pub(super) const COLUMNS: usize = 1024;
@@ -15,9 +15,7 @@ pub(super) const COLUMNS: usize = 1024;
 const LINE: usize = 64;
 
 /// A number of a matrix.
-pub(super) trait Number: Pod + PartialEq + Into<f64> {
-    const DTYPE: Dtype;
-
+pub(super) trait Number: Stored + PartialEq + Into<f64> {
     /// 64 bytes of them.
     type Line: Pod + AsRef<[Self]> + AsMut<[Self]>;
 
@@ -102,9 +100,8 @@ impl<'a, T> Rows<'a, T> {
 }
 
 macro_rules! number {
-    ($number:ident $dtype:ident $len:literal $whole:ident $half:ident) => {
+    ($number:ident $len:literal $whole:ident $half:ident) => {
         impl Number for $number {
-            const DTYPE: Dtype = Dtype::$dtype;
             type Line = [Self; $len];
 
             fn times_plus(self, factor: Self, summand: Self) -> Self {
@@ -127,8 +124,8 @@ macro_rules! number {
         }
     };
 }
-number!(f32 F32 16 __m512 __m256);
-number!(f64 F64 8 __m512d __m256d);
+number!(f32 16 __m512 __m256);
+number!(f64 8 __m512d __m256d);
 
 /// A line in the registers of a processor.
 trait Vector<T: Number>: Copy {

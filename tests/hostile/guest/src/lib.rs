@@ -9,7 +9,7 @@ use std::{
 
 use lthost_guest_sdk::{
     Level, Role,
-    bindings::lthost::udf::kernels::{Fourier, Matrix},
+    bindings::lthost::udf::kernels::{Fourier, Matrix, PixelMoments, PixelSums, frame_sums},
     log,
     prelude::*,
 };
@@ -17,7 +17,7 @@ use lthost_guest_sdk::{
 export_udf!(Hostile);
 
 /// How it misbehaves.
-const ATTACKS: [&str; 35] = [
+const ATTACKS: [&str; 47] = [
     "none",
     "panic",
     "panic-lines",
@@ -43,6 +43,18 @@ const ATTACKS: [&str; 35] = [
     "matrix-hoard",
     "matrix-flood",
     "matrix-products",
+    "sums-of-counts",
+    "sums-of-no-frame",
+    "sums-beyond",
+    "sums-too-many",
+    "sums-hoard",
+    "sums-flood",
+    "sums-of-frames",
+    "sums-of-frames-of-counts",
+    "sums-of-other-pixels",
+    "sums-of-moments-of-no-frame",
+    "sums-of-moments-beyond",
+    "sums-of-moments-hoard",
     "fourier-of-counts",
     "fourier-of-no-axis",
     "fourier-of-nothing",
@@ -180,6 +192,7 @@ impl Hostile {
             "memory" => hoard(),
             "memory-polite" => ask_politely(),
             attack if attack.starts_with("matrix") => multiply(attack),
+            attack if attack.starts_with("sums") => add_up(attack),
             attack if attack.starts_with("fourier") => transform(attack),
             "memory-then-panic" => ask_politely().map(|()| panic!("no room left")),
             attack => speak(attack),
@@ -240,6 +253,42 @@ fn multiply(attack: &str) -> Result<()> {
             std::mem::forget(matrix(42));
         },
         "matrix-products" => drop(matrix(42).tile_products()),
+        attack => return Err(Error::new(format!("there is no attack `{attack}`"))),
+    }
+    Ok(())
+}
+
+/// Attacks on the sums that the host keeps for plugins.
+fn add_up(attack: &str) -> Result<()> {
+    let sums = |n_pixels| PixelSums::new(Dtype::F64.into(), n_pixels);
+    match attack {
+        "sums-of-counts" => drop(PixelSums::new(Dtype::U16.into(), 42)),
+        "sums-of-no-frame" => {
+            for n_pixels in [43, 0, 41] {
+                sums(n_pixels).add_tile();
+            }
+        }
+        "sums-beyond" => {
+            let sums = sums(42);
+            for (start, len) in [(0, 42), (42, 0), (41, 2), (u64::MAX, 1), (1, u64::MAX)] {
+                black_box(sums.read(start, len));
+            }
+        }
+        "sums-too-many" => drop(sums(u64::MAX)),
+        "sums-hoard" => loop {
+            std::mem::forget(sums(1 << 20));
+        },
+        "sums-flood" => loop {
+            std::mem::forget(sums(0));
+        },
+        "sums-of-frames" => drop(frame_sums(Dtype::F32.into())),
+        "sums-of-frames-of-counts" => drop(frame_sums(Dtype::U16.into())),
+        "sums-of-other-pixels" => PixelMoments::new(Dtype::I16.into(), 42).add_tile(),
+        "sums-of-moments-of-no-frame" => PixelMoments::new(Dtype::U8.into(), 7).add_tile(),
+        "sums-of-moments-beyond" => drop(PixelMoments::new(Dtype::F32.into(), 42).read(u64::MAX, 2)),
+        "sums-of-moments-hoard" => loop {
+            std::mem::forget(PixelMoments::new(Dtype::F32.into(), 1 << 20));
+        },
         attack => return Err(Error::new(format!("there is no attack `{attack}`"))),
     }
     Ok(())
