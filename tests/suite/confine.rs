@@ -1,6 +1,13 @@
 //! What the process gives up before a plugin runs: seen from inside by `lthost doctor`, and from outside.
 
-use std::{fs, io::Write as _, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use lthost_tests::lthost;
 
 use crate::program::{Ended, Folder, wait};
 
@@ -69,11 +76,34 @@ fn a_process_with_a_plugin_at_work_is_confined() {
             assert_eq!(field("Seccomp:"), Some(seccomp), "--confine={option}: {status}");
             assert_eq!(field("NoNewPrivs:"), Some(no_new_privs), "--confine={option}: {status}");
         }
-        let ended = Ended::of(&wait(child, Duration::from_secs(20)), std::time::Instant::now());
+        let ended = Ended::of(&wait(child, Duration::from_secs(20)), Instant::now());
         ended.fails(1, &["ran past its 3 s"]);
         // The folders that it made it can still take away.
         folder.assert_untouched();
     }
+}
+
+#[test]
+fn the_process_that_compiles_closes_what_was_left_open_for_it() {
+    if cfg!(not(target_os = "linux")) {
+        return;
+    }
+    let (folder, program) = (Folder::new(), lthost().get_program().to_owned());
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" compile 7<scan.npy 8>other"]).arg(&program).current_dir(folder.path(""));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let link = |name: &str| fs::read_link(format!("/proc/{}/{name}", child.id())).ok();
+    let program = fs::canonicalize(program).unwrap();
+    let start = Instant::now();
+    // It waits for a plugin, with nothing open but what it needs for that.
+    while link("exe").as_ref() != Some(&program) || link("fd/7").is_some() || link("fd/8").is_some() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?} {:?}", link("fd/7"), link("fd/8"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(link("fd/0").is_some() && link("fd/2").is_some());
+    // There is none: then it ends.
+    drop(child.stdin.take());
+    assert_eq!(wait(child, Duration::from_secs(20)).status.code(), Some(1));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::program::{Ended, Folder};
 /// An option, a value that is too small for the plugin, what the plugin is told to do, and what the error says.
 const LIMITS: [(&str, &str, &[&str], &str); 21] = [
     ("max-memory", "1M", &[], " bytes of memory, at most 1048576 are allowed"),
-    ("max-total-memory", "1M", &[], " bytes of memory with all other instances, at most 1048576 are allowed"),
+    ("max-total-memory", "1M", &[], " bytes of memory with its other instances, at most 1048576 are allowed"),
     ("timeout", "0.2", &["attack=loop"], "`process` (partition 0, frames 0..6) ran past its 0.2 s for one call"),
     ("run-timeout", "0.2", &["attack=loop"], "ran past the 0.2 s of the whole run"),
     ("max-result-bytes", "100", &[], "its buffers need 336 bytes with buffer `intensity`, at most 100 are allowed"),
@@ -58,6 +58,22 @@ fn each_limit_can_be_set_and_its_error_names_the_option() {
 }
 
 #[test]
+fn plugins_are_compiled_within_limits_also_where_nobody_is_told_how_processes_end() {
+    let folder = Folder::new();
+    let before = "env --ignore-signal=CHLD";
+    run(&folder, before, &[], "").succeeds();
+    std::fs::remove_dir_all(folder.path("out")).unwrap();
+    for (option, says) in [
+        ("--compile-timeout 0.001", "it takes more than 0.001 s to compile"),
+        ("--max-compile-memory 16M", "it takes more than 16777216 bytes of memory to compile"),
+        ("--max-code-bytes 10K", "it compiles to more than 10240 bytes of machine code"),
+    ] {
+        run(&folder, before, &[], option).fails(1, &[says]);
+        folder.assert_untouched();
+    }
+}
+
+#[test]
 fn the_command_line_goes_before_the_file() {
     let folder = Folder::new();
     folder.write("config.toml", "[limits]\nmax-buffers = 1\n");
@@ -78,9 +94,34 @@ fn a_configuration_file_with_a_mistake_is_refused() {
         run(&folder, "LTHOST_CONFIG=$PWD/config.toml", &[], "").fails(1, &["the configuration file `", says]);
     }
     run(&folder, "LTHOST_CONFIG=$PWD/none.toml", &[], "").fails(1, &["none.toml` can't be read"]);
-    folder.write("config.toml", "");
-    run(&folder, "chmod 666 config.toml; LTHOST_CONFIG=$PWD/config.toml", &[], "")
-        .fails(1, &["config.toml` can be changed by others"]);
+}
+
+#[test]
+fn a_configuration_file_that_others_can_change_or_replace_is_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("own")).unwrap();
+    folder.write("own/config.toml", "");
+    for (mode, path, is_fine) in [
+        ("644", "own/config.toml", true),
+        ("666", "own/config.toml", false),
+        ("755", "own", true),
+        ("775", "own", false),
+        // In a sticky folder only who owns a file can replace it.
+        ("1777", "own", true),
+    ] {
+        for name in ["own/config.toml", "link.toml"] {
+            let set = format!(
+                "chmod 600 own/config.toml; chmod 0700 own; ln -sf own/config.toml link.toml; chmod {mode} {path}"
+            );
+            let ended = folder.shell(&format!("{set}; LTHOST_CONFIG={name} $lthost trust list"));
+            if is_fine {
+                ended.succeeds();
+            } else {
+                let refused = format!("the configuration file `{name}` is refused: `");
+                ended.fails(1, &[&refused, "` is open to others: take their rights with `chmod go-w`"]);
+            }
+        }
+    }
 }
 
 #[test]

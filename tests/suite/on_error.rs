@@ -65,6 +65,28 @@ fn a_failure_in_one_partition_leaves_it_out_of_this_plugin_alone() {
 }
 
 #[test]
+fn a_plugin_that_takes_more_memory_than_its_share_is_skipped() {
+    let reference = Folder::new();
+    run(&reference, &[], "--partitions 3").succeeds();
+    for at in ["process", "merge"] {
+        let folder = Folder::new();
+        let params = ["attack=memory", &format!("at={at}"), "partition=1"];
+        // One at a time: an instance of the same plugin that wanted some at that moment would get none.
+        let ended = run(&folder, &params, "--partitions 3 --workers 1 --max-total-memory 256M");
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        let parts = [
+            &format!("error: plugin `hostile`, `{at}` (partition 1, frames 6..13) needs ")[..],
+            " bytes of memory with its other instances, at most 134217728 are allowed, as 2 plugins share 268435456 (raise --max-total-memory)",
+        ];
+        assert!(parts.iter().all(|part| ended.stderr.contains(part)), "{ended:?}");
+        let end = "error: partial results: 1 of 3 partitions are not in those of `evil`\n";
+        assert!(ended.stderr.ends_with(end), "{ended:?}");
+        assert_eq!(healthy(&folder), healthy(&reference), "{ended:?}");
+        assert_eq!(frames(&folder, "out/damage.healthy.npy").len(), 20, "{ended:?}");
+    }
+}
+
+#[test]
 fn a_plugin_that_fails_everywhere_is_told_once_and_given_up() {
     let reference = Folder::new();
     run(&reference, &[], "--partitions 10").succeeds();

@@ -1,7 +1,7 @@
 //! System calls, by seccomp: a list of those that a run makes, with the arguments where these decide. All others fail as if the
 //! kernel did not know them, so that a library falls back on what it does on an older kernel.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -131,8 +131,8 @@ const ALLOWED_HERE: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[i64] = &[];
 
-/// What a terminal is asked, and told.
-const IOCTLS: [u64; 7] =
+/// What a terminal is asked, and told. Each C library has a type of its own for it.
+const IOCTLS: [libc::Ioctl; 7] =
     [libc::TCGETS, libc::TCSETS, libc::TCSETSW, libc::TCSETSF, libc::TIOCGWINSZ, libc::FIONBIO, libc::FIONREAD];
 
 /// Locks of files, and how they are open. Others have the system send signals, to any process.
@@ -184,7 +184,7 @@ fn filter() -> Result<BpfProgram, seccompiler::Error> {
     // Its own limits may be asked for, not set.
     allow(libc::SYS_prlimit64, vec![int(0, 0)?, long(2, SeccompCmpOp::Eq, 0)?])?;
     for request in IOCTLS {
-        allow(libc::SYS_ioctl, vec![int(1, request)?])?;
+        allow(libc::SYS_ioctl, vec![int(1, number(request))?])?;
     }
     for command in FCNTLS {
         allow(libc::SYS_fcntl, vec![int(1, flag(command))?])?;
@@ -209,4 +209,8 @@ fn int(argument: u8, value: u64) -> Result<SeccompCondition, seccompiler::Backen
 
 fn flag(bits: i32) -> u64 {
     u64::from(bits.cast_unsigned())
+}
+
+fn number(request: impl TryInto<u64, Error: Debug>) -> u64 {
+    request.try_into().expect("on no architecture with such filters is one of them negative")
 }

@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead, Read, Write},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -45,7 +45,8 @@ struct Request {
 /// What came of it: a line of JSON before the machine code.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 enum Response {
-    Compiled(Kept),
+    /// It has so many bytes: if there are fewer, the process was ended while it wrote them.
+    Compiled(Kept, usize),
     Refused(String),
 }
 
@@ -111,7 +112,7 @@ fn compile(
 }
 
 /// Compiles for a process that waits for it: reads a plugin from `input`, and writes its machine code to `output`. Limits this
-/// process to what it was told, and is the last thing that it does.
+/// process to what it was told, and is the last thing that it does. Other files that are open stay open.
 ///
 /// # Errors
 ///
@@ -127,7 +128,7 @@ pub fn compile_for_parent(mut input: impl BufRead, mut output: impl Write) -> io
     let _as_far_as_possible = confine(&Needs::default());
     let engine = wasmtime::Engine::new(&engine::settings(request.deterministic)).map_err(io::Error::other)?;
     let (response, code) = match compile(&engine, (&request.origin, &bytes, request.wasi), lines::are_read_quickly) {
-        Ok((kept, code)) => (Response::Compiled(kept), code),
+        Ok((kept, code)) => (Response::Compiled(kept, code.len()), code),
         Err(PluginError::Refused { reason, .. }) => (Response::Refused(reason), Vec::new()),
         Err(error) => (Response::Refused(error.to_string()), Vec::new()),
     };
@@ -158,8 +159,8 @@ fn limit_this_process(_: &Request) -> io::Result<()> {
 
 /// How a process ended that was to compile a plugin.
 struct Ended {
-    /// None if it had to be ended.
-    status: Option<ExitStatus>,
+    /// In words; none if it had to be ended.
+    status: Option<String>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
@@ -176,13 +177,16 @@ fn ask(command: Command, request: &Request, bytes: &[u8], limits: &Limits) -> Re
         return Err(refuse(origin, format!("it takes more than {seconds} s to compile (raise --compile-timeout)")));
     };
     let (line, code) = ended.stdout.split_at(ended.stdout.iter().position(|&byte| byte == b'\n').unwrap_or(0));
+    let code = code.get(1..).unwrap_or_default();
     match serde_json::from_slice(line) {
-        Ok(Response::Compiled(kept)) if status.success() => {
+        Ok(Response::Compiled(kept, n_bytes)) if n_bytes == code.len() => {
             check_world(origin, &kept.imports, &kept.exports, limits.wasi)?;
-            Ok((kept, code[1..].to_vec()))
+            Ok((kept, code.to_vec()))
         }
         Ok(Response::Refused(reason)) => Err(refuse(origin, printable_lines(&reason, 4000))),
-        Ok(Response::Compiled(_)) if code.len() as u64 > limits.max_code_bytes => Err(too_much_code(origin, limits)),
+        Ok(Response::Compiled(_, n_bytes)) if n_bytes as u64 > limits.max_code_bytes => {
+            Err(too_much_code(origin, limits))
+        }
         _ => {
             let said = String::from_utf8_lossy(&ended.stderr);
             if said.contains("memory allocation of") || said.contains("out of memory") {
@@ -218,7 +222,7 @@ fn converse(mut command: Command, input: &[&[u8]], limits: &Limits) -> io::Resul
         let joined = |bytes: thread::ScopedJoinHandle<'_, Vec<u8>>| bytes.join().unwrap_or_default();
         let (stdout, stderr) = (joined(stdout), joined(stderr));
         let _written_or_not = writer.join();
-        Ok(Ended { status: status?, stdout, stderr })
+        Ok(Ended { status, stdout, stderr })
     })
 }
 
@@ -232,17 +236,19 @@ fn read(pipe: Option<impl Read>, max: u64) -> Vec<u8> {
     bytes
 }
 
-/// Waits until a process ends; ends it if that takes longer than `timeout`.
-fn wait(child: &mut Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+/// Waits until a process ends, and says how; ends it if that takes longer than `timeout`.
+fn wait(child: &mut Child, timeout: Duration) -> Option<String> {
     let start = Instant::now();
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => return Some(status.to_string()),
+            // A program that ignores SIGCHLD, as the one that started it may have it do, is told no more than that.
+            Err(error) => return Some(format!("how it ended is not known: {error}")),
         }
         if start.elapsed() > timeout {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
+            let _ended = child.kill().and_then(|()| child.wait());
+            return None;
         }
         thread::sleep(POLL);
     }

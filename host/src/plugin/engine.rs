@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CodeCache, Compiler, PluginError};
+use super::{CodeCache, Compiler, PluginError, load::features};
 
 /// How often a plugin can be interrupted.
 const TICK: Duration = Duration::from_millis(10);
@@ -150,14 +150,12 @@ pub(super) fn settings(deterministic: bool) -> wasmtime::Config {
     config.parallel_compilation(true);
     config.concurrency_support(false);
     config.epoch_interruption(true);
-    config.wasm_component_model(true);
-    config.wasm_simd(true);
-    config.wasm_relaxed_simd(true);
+    config.wasm_features(features(), true);
+    // What the validator would let through by mistake does not compile.
+    config.wasm_features(!features(), false);
     config.relaxed_simd_deterministic(deterministic);
     config.cranelift_nan_canonicalization(deterministic);
-    config.wasm_multi_memory(false);
-    config.wasm_memory64(false);
-    config.wasm_tail_call(false);
+    config.shared_memory(false);
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(24));
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
     config
@@ -175,4 +173,17 @@ fn tick(engine: wasmtime::EngineWeak, ticks: Weak<Ticks>) {
     };
     // Without its clock a plugin could run for ever: better to stop here.
     thread::Builder::new().name("plugin-clock".to_owned()).spawn(ticker).expect("a thread can be started");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_has_what_the_validator_lets_through_and_nothing_else() {
+        for deterministic in [false, true] {
+            let engine = wasmtime::Engine::new(&settings(deterministic)).unwrap();
+            assert_eq!(engine.get_wasm_features(), features());
+        }
+    }
 }

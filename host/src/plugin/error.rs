@@ -105,7 +105,8 @@ pub enum PluginError {
     },
     /// The plugin wanted more of something than it may have.
     #[error(
-        "{call} needs {wanted} {what}, at most {limit} are allowed (raise {option}){}",
+        "{call} needs {wanted} {what}, at most {limit} are allowed{} (raise {option}){}",
+        shared.map(|(total, n)| format!(", as {n} plugins share {total}")).unwrap_or_default(),
         message.iter().flat_map(|message| [": ", message]).collect::<String>()
     )]
     OverLimit {
@@ -117,6 +118,8 @@ pub enum PluginError {
         wanted: u64,
         /// The limit.
         limit: u64,
+        /// Where the limit is a share: of how much, and how many plugins have one.
+        shared: Option<(u64, u64)>,
         /// The option that raises it.
         option: &'static str,
         /// What the plugin itself said last; escaped.
@@ -141,9 +144,6 @@ pub enum PluginError {
     },
 }
 
-/// The option that limits the memory of all instances together.
-pub(super) const TOTAL_MEMORY: &str = "--max-total-memory";
-
 /// What may take so long and no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeLimit {
@@ -165,12 +165,7 @@ impl TimeLimit {
 impl PluginError {
     /// Whether it is the plugin that failed in a call, rather than the run that has to end.
     pub fn is_failed_call(&self) -> bool {
-        let is_of_run = match self {
-            Self::TimedOut { time, .. } => *time == TimeLimit::Run,
-            // Whoever comes last meets it: that is not whose fault it is.
-            Self::OverLimit { option, .. } => *option == TOTAL_MEMORY,
-            _ => false,
-        };
+        let is_of_run = matches!(self, Self::TimedOut { time: TimeLimit::Run, .. });
         self.call().is_some() && !is_of_run
     }
 

@@ -19,7 +19,7 @@ use super::{
     lower::{self, Values},
     manifest::Manifest,
     samples::{Sampler, Sampling},
-    state::{self, Logger, Logs, MAX_LOG_CHARS, Refusal, State, TotalMemory},
+    state::{self, Logger, Logs, MAX_LOG_CHARS, MemoryShare, Refusal, State},
     wasi,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     tile::{CsrRows, SigBlock, Tiling},
 };
 
-/// What every instance of a run is made with. Cheap to clone.
+/// What every instance of a UDF is made with; most of it is the same for all UDFs of a run. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
     pub(crate) limits: Limits,
@@ -39,18 +39,19 @@ pub(crate) struct Sandbox {
     pub(crate) sampler: Option<Sampler>,
     /// Where buffers come from and go to.
     pub(crate) spare: Spare,
-    pub(crate) total_memory: TotalMemory,
+    /// The UDF's own.
+    pub(crate) share: MemoryShare,
     pub(crate) logs: Logs,
     /// When the run began.
     pub(crate) start: Instant,
 }
 
 impl Sandbox {
-    /// Without samples.
+    /// Without samples, for a single UDF.
     pub(crate) fn new(limits: Limits, cancel: Cancel, logger: Logger) -> Self {
-        let (spare, total_memory) = (Spare::default(), TotalMemory::default());
+        let (spare, share) = (Spare::default(), MemoryShare::among(1));
         let (logs, start) = (Logs::default(), Instant::now());
-        Self { limits, cancel, logger, sampler: None, spare, total_memory, logs, start }
+        Self { limits, cancel, logger, sampler: None, spare, share, logs, start }
     }
 }
 
@@ -472,6 +473,11 @@ impl Instance {
         self.finish_emission("results", &Place::default()).map(joined)
     }
 
+    /// Its memory counts no longer: another instance takes its place.
+    pub(crate) fn make_way(&mut self) {
+        self.store.data_mut().make_way();
+    }
+
     /// The plugin did what the contract forbids.
     pub(crate) fn broke(&self, function: &'static str, what: &str) -> PluginError {
         PluginError::BrokeContract { call: self.call_of(function, Place::default()), what: printable(what, 4000) }
@@ -655,8 +661,8 @@ fn explain(store: &mut Store<State>, function: &'static str, error: &wasmtime::E
         return PluginError::TimedOut { call, time, limit_s: limit.as_secs_f64(), backtrace };
     }
     let message = state.last_error.take().map(|message| printable_lines(&message, MAX_LOG_CHARS));
-    if let Some(Refusal { what, wanted, limit, option }) = state.refusal {
-        return PluginError::OverLimit { call, what, wanted, limit, option, message };
+    if let Some(Refusal { what, wanted, limit, shared, option }) = state.refusal {
+        return PluginError::OverLimit { call, what, wanted, limit, shared, option, message };
     }
     if let Some(trap) = error.downcast_ref::<wasmtime::Trap>() {
         return PluginError::Trapped { call, trap: reason(*trap, state.max_stack_bytes), message, backtrace };

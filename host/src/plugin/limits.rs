@@ -23,7 +23,7 @@ pub struct Limits {
     pub max_compile_bytes: u64,
     /// Linear memory of an instance; as much again for what kernels keep for it in the host.
     pub max_memory_bytes: u64,
-    /// Linear memory of all instances of a run together.
+    /// Linear memory of all instances of a run together: each of its UDFs has an equal share.
     pub max_total_memory_bytes: u64,
     /// Core instances, linear memories among them, that an instance is made of.
     pub max_instances: u64,

@@ -205,9 +205,12 @@ pub(super) fn examine(origin: &str, bytes: &[u8], wasi: Wasi) -> Result<(Kept, V
     Ok((Kept { encoding: encoding.to_owned(), imports, exports }, component))
 }
 
-/// What plugins are made of: what compilers use today, and the engine has thoroughly tested.
-fn features() -> WasmFeatures {
-    WasmFeatures::WASM2 | WasmFeatures::RELAXED_SIMD | WasmFeatures::EXTENDED_CONST | WasmFeatures::COMPONENT_MODEL
+/// What plugins are made of: what compilers use today, and the engine has thoroughly tested. The engine has no more either.
+pub(super) fn features() -> WasmFeatures {
+    let features =
+        WasmFeatures::WASM2 | WasmFeatures::RELAXED_SIMD | WasmFeatures::EXTENDED_CONST | WasmFeatures::COMPONENT_MODEL;
+    // References to what a garbage collector looks after: there is none in this engine.
+    features - WasmFeatures::GC_TYPES
 }
 
 /// Names of the imports and exports of a component.

@@ -48,6 +48,24 @@ mod unix {
         check(path, &fs::metadata(path).map_err(io)?, 0o022)
     }
 
+    /// Sees that nobody else can change a file that was opened, nor put another in its place, whatever links lead to it.
+    ///
+    /// # Errors
+    ///
+    /// [`OwnError`].
+    pub fn nobody_else_can_change(path: &Path, file: &fs::File) -> Result<(), OwnError> {
+        let io = |source| OwnError::Io { path: path.to_owned(), source };
+        check(path, &file.metadata().map_err(io)?, 0o022)?;
+        for path in [path, &path.canonicalize().map_err(io)?] {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let metadata = fs::metadata(folder).map_err(io)?;
+            // In a sticky folder only who owns a file can replace it.
+            let is_sticky = metadata.mode() & 0o1000 != 0;
+            check(folder, &metadata, if is_sticky { 0 } else { 0o022 })?;
+        }
+        Ok(())
+    }
+
     /// Opens a file for reading, if others have none of the rights `forbidden`, bits of its mode.
     pub(crate) fn open(path: &Path, forbidden: u32) -> Result<fs::File, OwnError> {
         let io = |source| OwnError::Io { path: path.to_owned(), source };
@@ -101,6 +119,32 @@ mod unix {
         }
 
         #[test]
+        fn a_file_in_a_folder_of_others_can_be_replaced() {
+            let dir = tempfile::tempdir().unwrap();
+            let (folder, link) = (dir.path().join("folder"), dir.path().join("link"));
+            let path = folder.join("file");
+            fs::create_dir(&folder).unwrap();
+            fs::write(&path, b"x").unwrap();
+            symlink(&path, &link).unwrap();
+            let file = fs::File::open(&path).unwrap();
+            for (mode, of_folder, is_fine) in [
+                (0o644, 0o755, true),
+                (0o664, 0o755, false),
+                (0o644, 0o775, false),
+                (0o644, 0o757, false),
+                (0o644, 0o1777, true),
+                (0o666, 0o1777, false),
+            ] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                fs::set_permissions(&folder, fs::Permissions::from_mode(of_folder)).unwrap();
+                for path in [&path, &link] {
+                    let is_ok = nobody_else_can_change(path, &file).is_ok();
+                    assert_eq!(is_ok, is_fine, "{mode:o} {of_folder:o} {}", path.display());
+                }
+            }
+        }
+
+        #[test]
         fn what_belongs_to_another_user_is_left_alone() {
             let dir = tempfile::tempdir().unwrap();
             // Only root gives something away.
@@ -132,6 +176,15 @@ mod other {
         folder(path)
     }
 
+    /// Takes that for granted: here it can't be seen.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn nobody_else_can_change(_: &Path, _: &fs::File) -> Result<(), OwnError> {
+        Ok(())
+    }
+
     /// Refuses, as [`folder`].
     pub(crate) fn open(path: &Path, _: u32) -> Result<fs::File, OwnError> {
         folder(path).and_then(|()| unreachable!("it always refuses"))
@@ -139,6 +192,10 @@ mod other {
 }
 
 #[cfg(not(unix))]
+pub use other::nobody_else_can_change;
+#[cfg(not(unix))]
 pub(super) use other::{folder, look_at, open};
+#[cfg(unix)]
+pub use unix::nobody_else_can_change;
 #[cfg(unix)]
 pub(super) use unix::{folder, look_at, open};

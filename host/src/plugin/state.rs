@@ -14,7 +14,7 @@ use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline, component::Link
 use super::{
     Cancel, Limits, Sandbox,
     bindings::{self, types},
-    error::{Place, TOTAL_MEMORY, printable_lines},
+    error::{Place, printable_lines},
     kernels::{self, HostTile, Kept},
     samples::Sampling,
     wasi::Stubs,
@@ -52,20 +52,37 @@ pub type Logger = Arc<dyn Fn(LogLine) + Send + Sync>;
 
 /// Bytes of one log message that are kept.
 pub(super) const MAX_LOG_CHARS: usize = 2000;
-/// Linear memory that all instances of a run have together, in bytes. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TotalMemory(Arc<AtomicU64>);
 
-impl TotalMemory {
-    /// Takes `n_new` bytes more, or gives how many there would be then if that is too much.
-    fn take(&self, n_new: u64, limit: u64) -> Result<(), u64> {
+/// Linear memory that all instances of a UDF have together, in bytes: at most its share of what a run may have, which is the
+/// same for each UDF. What one takes, no other lacks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryShare {
+    used: Arc<AtomicU64>,
+    n_udfs: u64,
+}
+
+impl MemoryShare {
+    /// That of one of so many UDFs.
+    pub(crate) fn among(n_udfs: usize) -> Self {
+        Self { used: Arc::default(), n_udfs: n_udfs.max(1) as u64 }
+    }
+
+    /// Takes `n_new` bytes more, if they are left of its part of `total`.
+    fn take(&self, n_new: u64, total: u64) -> Result<(), Refusal> {
+        let limit = total / self.n_udfs;
         let fits = |used: u64| used.checked_add(n_new).filter(|&used| used <= limit);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        taken.map(drop).map_err(|used| used.saturating_add(n_new))
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        taken.map(drop).map_err(|used| Refusal {
+            what: "bytes of memory with its other instances",
+            wanted: used.saturating_add(n_new),
+            limit,
+            shared: (self.n_udfs > 1).then_some((total, self.n_udfs)),
+            option: "--max-total-memory",
+        })
     }
 
     fn give_back(&self, n_bytes: u64) {
-        self.0.fetch_sub(n_bytes, Ordering::Relaxed);
+        self.used.fetch_sub(n_bytes, Ordering::Relaxed);
     }
 }
 
@@ -117,6 +134,8 @@ pub(super) struct Refusal {
     pub(super) what: &'static str,
     pub(super) wanted: u64,
     pub(super) limit: u64,
+    /// Where the limit is a share: of how much, and how many plugins have one.
+    pub(super) shared: Option<(u64, u64)>,
     /// The option that raises the limit.
     pub(super) option: &'static str,
 }
@@ -153,7 +172,7 @@ pub(super) struct State {
     memory_bytes: u64,
     /// What it grew by last.
     last_growth: u64,
-    total_memory: TotalMemory,
+    share: MemoryShare,
     logged: Arc<Mutex<Logged>>,
 }
 
@@ -161,7 +180,7 @@ impl State {
     /// For a plugin with this name and hash.
     pub(super) fn new((plugin, sha256): (String, &str), sandbox: &Sandbox) -> Self {
         let logged = sandbox.logs.of(sha256);
-        let Sandbox { limits, cancel, logger, total_memory, start, .. } = sandbox.clone();
+        let Sandbox { limits, cancel, logger, share, start, .. } = sandbox.clone();
         let end_of_run = after(start, limits.run_timeout);
         Self {
             plugin,
@@ -184,7 +203,7 @@ impl State {
             stubs: Stubs::default(),
             memory_bytes: 0,
             last_growth: 0,
-            total_memory,
+            share,
             logged,
         }
     }
@@ -199,6 +218,11 @@ impl State {
             sampling.since().now();
         }
         self.deadline = after(Instant::now(), self.limits.timeout).min(self.end_of_run);
+    }
+
+    /// What memory it has counts no longer.
+    pub(super) fn make_way(&mut self) {
+        self.share.give_back(std::mem::take(&mut self.memory_bytes));
     }
 
     /// Passes on what the plugin logs, or prints.
@@ -242,7 +266,7 @@ fn after(start: Instant, time: Duration) -> Instant {
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.total_memory.give_back(self.memory_bytes);
+        self.make_way();
     }
 }
 
@@ -280,13 +304,12 @@ impl ResourceLimiter for State {
         let n_new = (desired as u64).saturating_sub(current as u64);
         let (wanted, limit) = (self.memory_bytes.saturating_add(n_new), self.limits.max_memory_bytes);
         if wanted > limit {
-            self.refusal = Some(Refusal { what: "bytes of memory", wanted, limit, option: "--max-memory" });
+            let (what, option) = ("bytes of memory", "--max-memory");
+            self.refusal = Some(Refusal { what, wanted, limit, shared: None, option });
             return Ok(false);
         }
-        let limit = self.limits.max_total_memory_bytes;
-        if let Err(wanted) = self.total_memory.take(n_new, limit) {
-            let what = "bytes of memory with all other instances";
-            self.refusal = Some(Refusal { what, wanted, limit, option: TOTAL_MEMORY });
+        if let Err(refusal) = self.share.take(n_new, self.limits.max_total_memory_bytes) {
+            self.refusal = Some(refusal);
             return Ok(false);
         }
         self.memory_bytes = wanted;
@@ -298,7 +321,7 @@ impl ResourceLimiter for State {
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
         let n_bytes = std::mem::take(&mut self.last_growth);
         self.memory_bytes -= n_bytes;
-        self.total_memory.give_back(n_bytes);
+        self.share.give_back(n_bytes);
         Ok(())
     }
 
@@ -306,7 +329,7 @@ impl ResourceLimiter for State {
         let (wanted, limit) = (desired as u64, self.limits.max_table_elements);
         if wanted > limit {
             let (what, option) = ("elements of a table", "--max-table-elements");
-            self.refusal = Some(Refusal { what, wanted, limit, option });
+            self.refusal = Some(Refusal { what, wanted, limit, shared: None, option });
         }
         Ok(wanted <= limit)
     }
@@ -362,4 +385,24 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
 pub(super) fn broken(store: &mut StoreContextMut<'_, State>, what: String) -> wasmtime::Error {
     store.data_mut().broken = Some(what.clone());
     wasmtime::Error::msg(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_part_of_the_whole_and_can_be_taken_again() {
+        let (share, other) = (MemoryShare::among(3), MemoryShare::among(3));
+        share.take(90, 300).unwrap();
+        let refusal = share.clone().take(11, 300).unwrap_err();
+        assert_eq!((refusal.wanted, refusal.limit, refusal.shared), (101, 100, Some((300, 3))));
+        share.take(10, 300).unwrap();
+        other.take(100, 300).unwrap();
+        share.give_back(100);
+        share.take(100, 300).unwrap();
+        // Alone it has all.
+        assert_eq!(MemoryShare::among(1).take(301, 300).unwrap_err().shared, None);
+        assert_eq!(MemoryShare::among(1).take(u64::MAX, u64::MAX).map_err(|refusal| refusal.wanted), Ok(()));
+    }
 }

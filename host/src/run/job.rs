@@ -35,7 +35,7 @@ pub(super) struct Job {
     pub(super) source: Arc<Source>,
     pub(super) plan: Plan,
     pub(super) recipes: Vec<Recipe>,
-    pub(super) sandbox: Sandbox,
+    sandbox: Sandbox,
     pub(super) handover: Handover,
     pub(super) paging: Paging,
     pub(super) clock: Clock,
@@ -385,7 +385,7 @@ impl Job {
                 Ok(made) => return Ok(Some((partial, made))),
                 Err(error) => {
                     let error = self.skippable(error.into())?;
-                    udf.revive(&self.source.scan, &self.sandbox);
+                    udf.revive(&self.source.scan);
                     Some(error)
                 }
             },
@@ -419,7 +419,7 @@ impl Job {
             if udf.dead.is_some() {
                 continue;
             }
-            let updated = self.clock.time(task, || udf.update(&self.source.scan, &self.sandbox, &change.parameters));
+            let updated = self.clock.time(task, || udf.update(&self.source.scan, &change.parameters));
             if let Err(error) = updated {
                 // What its results are made with is not what was wanted: there are none.
                 udf.dead = Some(Arc::new(self.skippable(error.into())?));
@@ -455,7 +455,7 @@ impl Job {
             Ok(outcome) => Ok(Ok(outcome)),
             Err(error) => {
                 let error = self.skippable(error.into())?;
-                udf.revive(&self.source.scan, &self.sandbox);
+                udf.revive(&self.source.scan);
                 Ok(Err(Arc::new(error)))
             }
         }

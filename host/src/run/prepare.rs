@@ -9,9 +9,12 @@ use super::{
     source::Scan,
 };
 use crate::{
-    buffer::{Declaration, Merge, Partial, Spare, Usage},
+    buffer::{Declaration, Merge, Partial, Usage},
     merge::Merged,
-    plugin::{Emitted, Granularity, Instance, Manifest, Parameters, Plugin, PluginError, Preferences, Role, Sandbox},
+    plugin::{
+        Emitted, Granularity, Instance, Manifest, MemoryShare, Parameters, Plugin, PluginError, Preferences, Role,
+        Sandbox,
+    },
     results::{ResultBuffer, finish},
     shape::{Dtype, RoiIdx, Shape},
 };
@@ -42,8 +45,7 @@ pub(super) struct Prepared {
     sig: Shape,
     /// What times it, and its place in the run.
     clock: (Clock, usize),
-    /// Where buffers go that are merged.
-    spare: Spare,
+    sandbox: Sandbox,
 }
 
 /// What a worker needs to make its own instance.
@@ -51,6 +53,7 @@ pub(super) struct Recipe {
     pub(super) label: String,
     pub(super) manifest: Manifest,
     pub(super) plugin: Plugin,
+    sandbox: Sandbox,
     /// Those that the run began with.
     pub(super) parameters: Arc<Parameters>,
     pub(super) preferences: Preferences,
@@ -73,6 +76,7 @@ pub(super) fn prepare(
     }
     let mut prepared: Vec<Prepared> = Vec::new();
     for (idx, spec) in udfs.iter().enumerate() {
+        let sandbox = Sandbox { share: MemoryShare::among(udfs.len()), ..sandbox.clone() };
         let task = Task::new(idx, Phase::Create, None);
         let udf = clock.time(task, || prepare_one(scan, spec, sandbox, (clock.clone(), idx)))?;
         if prepared.iter().any(|other| other.label == udf.label) {
@@ -83,8 +87,8 @@ pub(super) fn prepare(
     Ok(prepared)
 }
 
-fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, usize)) -> Result<Prepared, RunError> {
-    let (mut main, parameters, declared) = create(scan, spec, sandbox)?;
+fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: Sandbox, clock: (Clock, usize)) -> Result<Prepared, RunError> {
+    let (mut main, parameters, declared) = create(scan, spec, &sandbox)?;
     let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
     let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
     let n_rows = scan.roi.n_selected();
@@ -115,7 +119,7 @@ fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: &Sandbox, clock: (Clock, us
         n_rows,
         sig,
         clock,
-        spare: sandbox.spare.clone(),
+        sandbox,
     })
 }
 
@@ -126,6 +130,7 @@ impl Prepared {
             label: self.label.clone(),
             manifest: self.manifest.clone(),
             plugin: self.plugin.clone(),
+            sandbox: self.sandbox.clone(),
             parameters: Arc::clone(&self.parameters),
             preferences: self.preferences,
             granularity: self.granularity,
@@ -159,12 +164,12 @@ impl Prepared {
             Some(_) => self.merged.merge(&partial, present, made.as_ref()),
             None => clock.merge(idx, &partial, || self.merged.merge(&partial, present, None)),
         }
-        made.into_iter().flatten().filter_map(|(data, _)| data).for_each(|data| self.spare.give(data));
+        made.into_iter().flatten().filter_map(|(data, _)| data).for_each(|data| self.sandbox.spare.give(data));
         if self.keeps_partials() {
             // `merge-all` wants all of them at the end; the standard merges went on as usual.
             self.partials.push(partial);
         } else {
-            partial.buffers.into_iter().flatten().for_each(|piece| self.spare.give(piece.data));
+            partial.buffers.into_iter().flatten().for_each(|piece| self.sandbox.spare.give(piece.data));
         }
     }
 
@@ -206,31 +211,22 @@ impl Prepared {
     }
 
     /// Takes new values of parameters.
-    pub(super) fn update(
-        &mut self,
-        scan: &Scan,
-        sandbox: &Sandbox,
-        parameters: &Arc<Parameters>,
-    ) -> Result<(), PluginError> {
+    pub(super) fn update(&mut self, scan: &Scan, parameters: &Arc<Parameters>) -> Result<(), PluginError> {
         self.current = Arc::clone(parameters);
-        self.recipe(None).update(&mut self.main, (scan, sandbox), parameters, Role::Main)
+        self.recipe(None).update(&mut self.main, scan, parameters, Role::Main)
     }
 
     /// Makes another instance in the place of one that failed; what is merged is not in it. If that fails, too, there are no
     /// results.
-    pub(super) fn revive(&mut self, scan: &Scan, sandbox: &Sandbox) {
+    pub(super) fn revive(&mut self, scan: &Scan) {
         let recipe = self.recipe(None);
-        let made = recipe.start((scan, sandbox), &self.parameters, Role::Main).and_then(|mut main| {
+        let made = recipe.replace(&mut self.main, scan, &self.parameters, Role::Main).and_then(|()| {
             if !Arc::ptr_eq(&self.parameters, &self.current) {
-                recipe.update(&mut main, (scan, sandbox), &self.current, Role::Main)?;
+                recipe.update(&mut self.main, scan, &self.current, Role::Main)?;
             }
-            recipe.check(&mut main, "in another instance than in the first")?;
-            Ok(main)
+            recipe.check(&mut self.main, "in another instance than in the first")
         });
-        match made {
-            Ok(main) => self.main = main,
-            Err(error) => self.dead = Some(Arc::new(error)),
-        }
+        self.dead = made.err().map(Arc::new);
     }
 
     /// Results of what is merged so far.
@@ -294,35 +290,43 @@ impl Prepared {
 
 impl Recipe {
     /// A worker's instance, ready for its first partition.
-    pub(super) fn instantiate(&self, surroundings: (&Scan, &Sandbox)) -> Result<Instance, PluginError> {
-        let mut instance = self.start(surroundings, &self.parameters, Role::Worker)?;
+    pub(super) fn instantiate(&self, scan: &Scan) -> Result<Instance, PluginError> {
+        let mut instance = self.start(scan, &self.parameters, Role::Worker)?;
         self.check(&mut instance, "on a worker than on the main thread")?;
         Ok(instance)
     }
 
-    fn start(
-        &self,
-        (scan, sandbox): (&Scan, &Sandbox),
-        parameters: &Parameters,
-        role: Role,
-    ) -> Result<Instance, PluginError> {
-        let mut instance = Instance::new(&self.plugin, sandbox)?;
+    fn start(&self, scan: &Scan, parameters: &Parameters, role: Role) -> Result<Instance, PluginError> {
+        let mut instance = Instance::new(&self.plugin, &self.sandbox)?;
         instance.describe()?;
         instance.create(parameters, &scan.meta(), role)?;
         instance.expect_bytes(self.n_bytes, &scan.sig);
         Ok(instance)
     }
 
+    /// Makes another instance in the place of one. The UDF's share of memory need not do for both.
+    fn replace(
+        &self,
+        instance: &mut Instance,
+        scan: &Scan,
+        parameters: &Parameters,
+        role: Role,
+    ) -> Result<(), PluginError> {
+        instance.make_way();
+        *instance = self.start(scan, parameters, role)?;
+        Ok(())
+    }
+
     /// Gives new values of parameters to an instance; one that does not take them is made anew.
     pub(super) fn update(
         &self,
         instance: &mut Instance,
-        (scan, sandbox): (&Scan, &Sandbox),
+        scan: &Scan,
         parameters: &Parameters,
         role: Role,
     ) -> Result<(), PluginError> {
         if !self.manifest.capabilities.update {
-            *instance = self.start((scan, sandbox), parameters, role)?;
+            self.replace(instance, scan, parameters, role)?;
             return self.check(instance, "with new parameters than with those of the start");
         }
         instance.update(parameters)?;

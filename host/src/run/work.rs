@@ -82,9 +82,9 @@ impl WorkerUdf {
 
     /// Makes an instance, which goes through all changes of parameters: it has the same history as all others.
     fn make(&mut self, job: &Job, idx: usize, changes: &[Change]) -> Result<(), RunError> {
-        let (recipe, surroundings) = (&job.recipes[idx], (&job.source.scan, &job.sandbox));
+        let (recipe, scan) = (&job.recipes[idx], &job.source.scan);
         self.parameters = Arc::clone(&recipe.parameters);
-        match job.clock.time(Task::new(idx, Phase::Create, None), || recipe.instantiate(surroundings)) {
+        match job.clock.time(Task::new(idx, Phase::Create, None), || recipe.instantiate(scan)) {
             Ok(instance) => self.instance = Some(instance),
             Err(error) => self.failure = Some(job.skippable(error.into())?),
         }
@@ -96,9 +96,9 @@ impl WorkerUdf {
 
     /// Gives it new values of parameters.
     fn update(&mut self, job: &Job, idx: usize, parameters: Arc<Parameters>) -> Result<(), RunError> {
-        let (recipe, surroundings) = (&job.recipes[idx], (&job.source.scan, &job.sandbox));
+        let (recipe, scan) = (&job.recipes[idx], &job.source.scan);
         self.attempt(job, |instance, _| {
-            let update = || recipe.update(instance, surroundings, &parameters, Role::Worker);
+            let update = || recipe.update(instance, scan, &parameters, Role::Worker);
             Ok(job.clock.time(Task::new(idx, Phase::Update, None), update)?)
         })?;
         self.parameters = parameters;

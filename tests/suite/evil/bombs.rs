@@ -108,13 +108,13 @@ pub(super) fn functions() -> Vec<Attack> {
 pub(super) fn components() -> Vec<Attack> {
     let modules = || "(core module)".repeat(900);
     let instances = || format!("(core module $m) {}", "(core instance (instantiate $m))".repeat(900));
-    // Ten of the one before in each: a million in the last.
-    let dolls = || {
+    // Ten of the one before in each.
+    let dolls = |n: usize| {
         let mut text = "(component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
-        for i in 1..7 {
+        for i in 1..=n {
             write!(text, "(component $c{i} {})", format!("(instance (instantiate $c{}))", i - 1).repeat(10)).unwrap();
         }
-        text + "(instance (instantiate $c6))"
+        text + &format!("(instance (instantiate $c{n}))")
     };
     let pairs = || {
         (1..40).fold("(type $t0 (tuple u8 u8))".to_owned(), |mut types, i| {
@@ -135,7 +135,8 @@ pub(super) fn components() -> Vec<Attack> {
     vec![
         component("many modules", modules),
         component("many instances", instances),
-        component("dolls in dolls", dolls).given("--compile-timeout", "4"),
+        component("dolls in dolls, ten thousand", move || dolls(4)),
+        component("dolls in dolls, a billion", move || dolls(9)).given("--compile-timeout", "1"),
         component("types of pairs of pairs", pairs),
         component("lists of lists", lists),
         bomb("deep components", nested),

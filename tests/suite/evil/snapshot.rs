@@ -214,7 +214,7 @@ fn normal(line: &str) -> String {
         line.replace_range(start..start + len, &plain);
         from = start + plain.len();
     }
-    for unit in [" bytes of machine code", " bytes of memory with all other instances", " s for compiling"] {
+    for unit in [" bytes of machine code", " bytes of memory with its other instances", " s for compiling"] {
         if let Some(end) = line.find(unit) {
             let digits = line[..end].trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').len();
             line.replace_range(digits..end, "N");

@@ -4,11 +4,11 @@ use std::{
     env,
     fs::File,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
-use anyhow::{Context, bail};
-use lthost::plugin::trust::Policy;
+use anyhow::Context;
+use lthost::plugin::{nobody_else_can_change, trust::Policy};
 use serde::Deserialize;
 
 use crate::{
@@ -47,7 +47,9 @@ impl Config {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
             file => file.with_context(unreadable)?,
         };
-        check_owner(&path, &file)?;
+        // Limits that others can raise are none.
+        nobody_else_can_change(&path, &file)
+            .with_context(|| format!("the configuration file `{}` is refused", path.display()))?;
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(unreadable)?;
         toml::from_str(&text).with_context(|| format!("the configuration file `{}`", path.display()))
@@ -62,20 +64,4 @@ pub(crate) fn path() -> Option<(PathBuf, bool)> {
     }
     let folder = place("XDG_CONFIG_HOME").or_else(|| Some(place("HOME")?.join(".config")))?;
     Some((folder.join("lthost/config.toml"), false))
-}
-
-/// Limits that others can raise are none.
-fn check_owner(path: &Path, file: &File) -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = file.metadata()?;
-        let owners = [0, rustix::process::geteuid().as_raw()];
-        if metadata.mode() & 0o022 != 0 || !owners.contains(&metadata.uid()) {
-            let path = path.display();
-            let what = "can be changed by others: take it over, and their rights with `chmod go-w`";
-            bail!("the configuration file `{path}` {what}");
-        }
-    }
-    Ok(())
 }

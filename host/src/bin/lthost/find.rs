@@ -29,11 +29,17 @@ enum Location {
     File(PathBuf),
 }
 
-/// Finds a plugin that the user asks for, by name or path, pinned to a hash if `@sha256:` and the hash follow.
+/// Finds a plugin that the user asks for, by name or path, pinned to a hash if `@sha256:` and the hash follow; or by
+/// `sha256:` and the hash alone.
 pub(crate) fn find(plugin: &str) -> anyhow::Result<Found> {
     let (name, pin) = Pin::split(plugin);
-    let parse = |pin: &str| pin.parse::<Pin>().map_err(|error| Usage(format!("plugin `{name}`: {error}")));
-    Ok(Found { pin: pin.map(parse).transpose()?, location: locate(name)? })
+    let parse = |pin: &str| pin.parse::<Pin>().map_err(|error| Usage(format!("plugin `{plugin}`: {error}")));
+    let pin = pin.map(parse).transpose()?;
+    let location = match &pin {
+        Some(pin) if name.is_empty() => locate_by_hash(pin)?,
+        _ => locate(name)?,
+    };
+    Ok(Found { location, pin })
 }
 
 /// Finds a plugin that a file names. What a file says is no pin: that is a matter of the user's.
@@ -62,6 +68,21 @@ fn locate(plugin: &str) -> Result<Location, PluginError> {
     Err(PluginError::Unknown { name: plugin.to_owned(), known: known.join(", "), hint })
 }
 
+/// The first plugin with this hash, whatever its name. Of a file it holds when this is read anew, too: it is pinned.
+fn locate_by_hash(pin: &Pin) -> Result<Location, Usage> {
+    if let Some((name, bytes)) = SHIPPED.iter().find(|(_, bytes)| Pin::of(bytes) == *pin) {
+        return Ok(Location::Shipped(name, bytes));
+    }
+    let folders = folders();
+    let fits = |file: &PathBuf| file.is_file() && Pin::of_file(file).is_ok_and(|found| found == *pin);
+    if let Some(file) = folders.iter().flat_map(|folder| files(folder)).find(fits) {
+        return Ok(Location::File(file));
+    }
+    let folders = folders.iter().map(|folder| format!("`{}`", folder.display()));
+    let searched: Vec<String> = ["those shipped with lthost".to_owned()].into_iter().chain(folders).collect();
+    Err(Usage(format!("no plugin has the hash `{pin}`: searched were {}", searched.join(", "))))
+}
+
 /// All plugins that have a name, in the order in which they are found.
 pub(crate) fn known() -> Vec<(String, Found)> {
     all().into_iter().map(|(name, location)| (name, Found { location, pin: None })).collect()
@@ -70,19 +91,21 @@ pub(crate) fn known() -> Vec<(String, Found)> {
 fn all() -> Vec<(String, Location)> {
     let mut known: Vec<(String, Location)> =
         SHIPPED.iter().map(|(name, bytes)| ((*name).to_owned(), Location::Shipped(name, bytes))).collect();
-    for folder in folders() {
-        let mut files: Vec<PathBuf> = fs::read_dir(folder)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        files.sort();
-        for file in files.into_iter().filter(|file| file.extension().is_some_and(|ext| ext == "wasm")) {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if !known.iter().any(|(other, _)| *other == name) {
-                known.push((name, Location::File(file)));
-            }
+    for file in folders().iter().flat_map(|folder| files(folder)) {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !known.iter().any(|(other, _)| *other == name) {
+            known.push((name, Location::File(file)));
         }
     }
     known
+}
+
+/// What may be plugins in a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|ext| ext == "wasm")).collect();
+    files.sort();
+    files
 }
 
 impl Found {

@@ -31,8 +31,8 @@ use crate::{
 /// What is computed.
 #[derive(clap::Args)]
 pub(crate) struct JobArgs {
-    /// Plugin to run: a name (see `lthost plugins`) or a .wasm file; LABEL=PLUGIN names its results, PLUGIN@sha256:HASH
-    /// takes none with another hash; may be repeated
+    /// Plugin to run: a name (see `lthost plugins`), a .wasm file, or sha256:HASH for the one with this hash in the plugin
+    /// folders; LABEL=PLUGIN names its results, PLUGIN@sha256:HASH takes none with another hash; may be repeated
     #[arg(long, value_name = "NAME|FILE", required = true)]
     plugin: Vec<String>,
     /// Parameter of the --plugin before it: JSON, a bare word, or @file.npy; may be repeated

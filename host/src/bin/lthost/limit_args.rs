@@ -88,7 +88,8 @@ macro_rules! limit_values {
 limit_values! {
     /// Memory that one plugin instance may use, like 512M or 2G [default: 1G]
     max_memory: Bytes, false => max_memory_bytes;
-    /// Memory that all instances of a run may use together [default: three quarters of the machine's]
+    /// Memory that all instances of a run may use together, an equal share for each plugin [default: three quarters of the
+    /// machine's]
     max_total_memory: Bytes, true => max_total_memory_bytes;
     /// Seconds that one call into a plugin may take [default: 60]
     timeout: Seconds, false => timeout;

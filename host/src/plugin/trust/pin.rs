@@ -1,8 +1,10 @@
 //! Pins: a plugin named together with the hash that its file must have.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, fs::File, io, path::Path, str::FromStr};
 
-use super::super::load::sha256;
+use sha2::{Digest, Sha256};
+
+use super::super::{cache::hexadecimal, load::sha256};
 
 /// What stands in front of the digits.
 const PREFIX: &str = "sha256:";
@@ -22,11 +24,25 @@ impl Pin {
         Self(sha256(bytes))
     }
 
-    /// Takes `NAME@sha256:DIGITS` apart: the name of a plugin, and the text of its pin. What stands behind the last `@sha256:`
-    /// is a pin whatever files there are: nobody takes a pin away by making a file of the whole name.
+    /// The one that fits a file, of which only a piece at a time is in memory.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be read.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let mut digest = Sha256::new();
+        io::copy(&mut File::open(path)?, &mut digest)?;
+        Ok(Self(hexadecimal(&digest.finalize())))
+    }
+
+    /// Takes `NAME@sha256:DIGITS` apart: the name of a plugin, which is empty for `sha256:DIGITS` alone, and the text of its pin.
+    /// What stands behind the last `@sha256:` is a pin whatever files there are: nobody takes a pin away by making a file of the
+    /// whole name.
     pub fn split(plugin: &str) -> (&str, Option<&str>) {
-        match plugin.to_ascii_lowercase().rfind("@sha256:") {
+        let lower = plugin.to_ascii_lowercase();
+        match lower.rfind("@sha256:") {
             Some(at) => (&plugin[..at], Some(&plugin[at + 1..])),
+            None if lower.starts_with(PREFIX) => ("", Some(plugin)),
             None => (plugin, None),
         }
     }
@@ -82,5 +98,16 @@ mod tests {
         assert_eq!(Pin::split("./a@b.wasm@sha256:12"), ("./a@b.wasm", Some("sha256:12")));
         assert_eq!(Pin::split("sum@SHA256:"), ("sum", Some("SHA256:")));
         assert_eq!(Pin::split("é@sha256:1@sha256:2"), ("é@sha256:1", Some("sha256:2")));
+        assert_eq!(Pin::split("Sha256:12"), ("", Some("Sha256:12")));
+        assert_eq!(Pin::split("./sha256:12"), ("./sha256:12", None));
+    }
+
+    #[test]
+    fn a_file_has_the_pin_of_its_bytes() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let bytes = vec![7; 100_000];
+        io::Write::write_all(&mut file, &bytes).unwrap();
+        assert_eq!(Pin::of_file(file.path()).unwrap(), Pin::of(&bytes));
+        assert!(Pin::of_file(Path::new("/nonexistent")).is_err());
     }
 }

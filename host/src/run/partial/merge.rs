@@ -149,7 +149,7 @@ pub fn merge(
         let changes = schedule.changes_at(position, n_changes);
         n_changes += changes.len();
         for change in changes {
-            udfs[change.udf].update(&scan, &sandbox, &change.parameters)?;
+            udfs[change.udf].update(&scan, &change.parameters)?;
         }
         merge_one(&mut udfs, &partials[&partition.range.index], partition, &scan.sig)?;
     }
