@@ -450,7 +450,7 @@ fn sums_of_the_host_take_nothing_that_makes_no_sense() {
         ("sums-of-frames-of-counts", "asked for sums of u16, and the host adds in f32 and f64 only"),
         ("sums-of-no-frame", "adds frames of 42 pixels where 43 were announced"),
         ("sums-beyond", "reads what was added up of 2 pixels from number 41 on, and there are 42"),
-        ("sums-of-other-pixels", "adds pixels of u8 where those of i16 were announced"),
+        ("sums-of-other-pixels", "adds pixels of u16 where those of i16 were announced"),
         ("sums-of-moments-of-no-frame", "adds frames of 42 pixels where 7 were announced"),
         (
             "sums-of-moments-beyond",

@@ -120,9 +120,9 @@ fn who_has_tiles_does_not_get_larger_ones_for_the_sake_of_masks() {
         let n_calls = line.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
         n_calls.unwrap_or_else(|| panic!("no calls of {label}: {} {}", ended.stdout, ended.stderr))
     };
-    let (sum, masks) = (["--plugin", "sum"], ["--plugin", "masks", "-p", "factors=@masks.npy"]);
+    let (extrema, masks) = (["--plugin", "extrema"], ["--plugin", "masks", "-p", "factors=@masks.npy"]);
     assert_eq!(n_tiles("masks", &masks), 1);
-    let n_alone = n_tiles("sum", &sum);
+    let n_alone = n_tiles("extrema", &extrema);
     assert!(n_alone > 1, "{n_alone}");
-    assert_eq!(n_tiles("sum", &[&sum[..], &masks].concat()), n_alone);
+    assert_eq!(n_tiles("extrema", &[&extrema[..], &masks].concat()), n_alone);
 }

@@ -191,18 +191,18 @@ fn names_are_pinned_like_files() {
 fn a_hash_alone_finds_its_plugin_under_any_name() {
     let desk = Desk::under("pinned");
     let of = |name: &str| hash(&fs::read(wasm(name)).unwrap());
-    let (max, folder) = (of("plugin_max"), desk.path("plugins"));
-    let missing = format!("no plugin has the hash `{max}`: searched were ");
-    desk.run(&max).fails(2, &[&missing, &format!("`{}`", folder.display()), "`/nonexistent/lthost/plugins`"]);
+    let (noop, folder) = (of("guest_noop"), desk.path("plugins"));
+    let missing = format!("no plugin has the hash `{noop}`: searched were ");
+    desk.run(&noop).fails(2, &[&missing, &format!("`{}`", folder.display()), "`/nonexistent/lthost/plugins`"]);
     fs::create_dir_all(folder.join("a.wasm")).unwrap();
     fs::write(folder.join("b.wasm"), "no plugin").unwrap();
     // It counts by its name no more than the one that is shipped.
-    fs::copy(wasm("plugin_max"), folder.join("sum.wasm")).unwrap();
-    for plugin in [max.as_str(), &max.to_uppercase()] {
+    fs::copy(wasm("guest_noop"), folder.join("sum.wasm")).unwrap();
+    for plugin in [noop.as_str(), &noop.to_uppercase()] {
         assert_eq!(desk.trust_of(plugin), json!({ "level": "pinned" }));
     }
     assert_eq!(desk.trust_of(&of("plugin_sum")), json!({ "level": "shipped" }));
-    assert!(desk.check(&max).succeeds().stdout.contains("sum.wasm\n"));
+    assert!(desk.check(&noop).succeeds().stdout.contains("sum.wasm\n"));
     // A file of this name is another matter.
     let other = hash(b"another plugin");
     fs::copy(desk.path("x.wasm"), desk.path(&other)).unwrap();

@@ -53,8 +53,7 @@ impl Udf for StdDev {
 
     fn preferences(&self) -> Preferences {
         let preferences = Preferences::native();
-        // So many frames at a time that what the host keeps is seldom fetched.
-        if self.input.is_complex() { preferences } else { preferences.in_host().total_size(8 << 20) }
+        if self.input.is_complex() { preferences } else { preferences.in_host() }
     }
 
     fn buffers(&self, input: Dtype) -> Result<Vec<Buffer>> {
