@@ -23,6 +23,8 @@ pub struct Output {
     made: Vec<PathBuf>,
     /// Files that the run reads, canonical: none of them is replaced.
     inputs: Vec<PathBuf>,
+    /// Files that an earlier run may have left and this one has none of, relative to the folder.
+    absent: Vec<PathBuf>,
 }
 
 /// The output can't be written.
@@ -50,7 +52,8 @@ impl Output {
         let mut missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         missing.reverse();
         let inputs = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
-        let mut output = Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs };
+        let mut output =
+            Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs, absent: Vec::new() };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
         remove_abandoned(dir);
         let staging = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
@@ -95,15 +98,22 @@ impl Output {
     /// # Errors
     ///
     /// [`OutputError`].
-    pub fn stage_result(&self, label: &str, result: &ResultBuffer) -> Result<(), OutputError> {
+    pub fn stage_result(&mut self, label: &str, result: &ResultBuffer) -> Result<(), OutputError> {
         let axes = result.shape.axes();
         let path = Path::new(label).join(format!("{}.npy", result.name));
         self.stage(&path, |out| npy::write(out, result.dtype, axes, &result.data))?;
-        if let Some(mask) = &result.mask {
-            let path = Path::new(label).join(format!("{}.mask.npy", result.name));
-            self.stage(&path, |out| npy::write(out, Dtype::Bool, axes, mask))?;
+        let path = Path::new(label).join(format!("{}.mask.npy", result.name));
+        match &result.mask {
+            Some(mask) => self.stage(&path, |out| npy::write(out, Dtype::Bool, axes, mask))?,
+            None => self.leave_out(path),
         }
         Ok(())
+    }
+
+    /// Says that there is no such file, a path relative to the folder: beside what is new, that of an earlier run would mislead.
+    /// With the next [`Output::commit`] it goes, unless the run reads it.
+    pub fn leave_out(&mut self, path: PathBuf) {
+        self.absent.push(path);
     }
 
     /// Moves all staged files to their places, each in one go. Files with the same names are replaced, those of an earlier
@@ -117,6 +127,13 @@ impl Output {
         for file in &files {
             fs::rename(self.staging_dir().join(file), self.dir.join(file))
                 .map_err(|source| self.failed(&format!("make `{}`", file.display()), source))?;
+        }
+        for place in std::mem::take(&mut self.absent).iter().map(|path| self.dir.join(path)) {
+            let is_input = place.canonicalize().is_ok_and(|place| self.inputs.contains(&place));
+            if !is_input && place.is_file() {
+                // If it can't be removed, the record of the run still says what there is.
+                let _gone_or_not = fs::remove_file(place);
+            }
         }
         self.made.clear();
         Ok(())
@@ -204,6 +221,22 @@ mod tests {
         assert_eq!(fs::read(dir.path().join("out/a/b.txt")).unwrap(), b"y");
         drop(output);
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_and_this_one_has_none_of_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["old", "input", "other"] {
+            fs::write(at(name), name).unwrap();
+        }
+        let mut output = Output::create(dir.path(), &[at("input")]).unwrap();
+        for name in ["old", "input", "never", "a/b"] {
+            output.leave_out(name.into());
+        }
+        assert!(at("old").exists());
+        output.commit().unwrap();
+        assert_eq!([at("old"), at("input"), at("other")].map(|path| path.exists()), [false, true, true]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 use lthost::{
     correction::Corrections,
     dataset::Dataset,
-    plugin::{Argument, Engine, EngineConfig, Handover, Limits, Plugin},
+    plugin::{Argument, Compiler, Engine, EngineConfig, Handover, Limits, Plugin},
     run::{Observer, OnError, Outcome, Pool, RunConfig, RunError, UdfSpec, silent},
     shape::{Array, Dtype, Shape},
 };
@@ -77,9 +77,15 @@ pub(crate) fn wasm(crate_name: &str) -> PathBuf {
     path
 }
 
-/// A built plugin, compiled.
+/// A built plugin, compiled: by the program, if it is built, as a compiler that looks at every access of memory takes a minute.
 pub(crate) fn load(crate_name: &str) -> Plugin {
-    let plugin = Plugin::from_file(engine(), &wasm(crate_name), &limits());
+    static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+        let program = root().join("target/release/lthost");
+        let compiler =
+            if program.is_file() { Compiler::Child(program, vec!["compile".to_owned()]) } else { Compiler::InProcess };
+        Engine::new(EngineConfig { compiler, ..EngineConfig::default() }).expect("this machine runs WebAssembly")
+    });
+    let plugin = Plugin::from_file(&ENGINE, &wasm(crate_name), &limits());
     plugin.expect("our own plugins can be loaded")
 }
 

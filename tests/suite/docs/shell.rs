@@ -58,7 +58,8 @@ pub(super) fn run(steps: &[&Step]) -> Vec<Came> {
     bash.env_remove("LTHOST_CONFIG").env("XDG_CONFIG_HOME", told.path().join("config"));
     let path = std::env::var("PATH").unwrap_or_default();
     bash.env("PATH", format!("{}:{path}", programs(&told).display()));
-    wait(bash.spawn().unwrap(), Duration::from_mins(5));
+    // Some pages build plugins, for which cargo may wait for others.
+    wait(bash.spawn().unwrap(), Duration::from_mins(20));
     let read = |i: usize, what: &str| fs::read_to_string(told.path().join(format!("{i}.{what}"))).ok();
     let came = |i| {
         let code = read(i, "code")?.trim().parse().ok()?;

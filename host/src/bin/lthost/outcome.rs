@@ -48,8 +48,10 @@ impl Run<'_> {
                     pictures::stage(output, &udf.label, result, self.scene(outcome, udf))?;
                 }
             }
-            if let Some(damage) = &udf.damage {
-                stage_damage(output, &failures::damage_file(&udf.label), damage)?;
+            let damage_file = failures::damage_file(&udf.label);
+            match &udf.damage {
+                Some(damage) => stage_damage(output, &damage_file, damage)?,
+                None => output.leave_out(damage_file.into()),
             }
         }
         stage_damage(output, "damage.npy", &outcome.damage)?;
@@ -59,10 +61,6 @@ impl Run<'_> {
         let text = serde_json::to_string_pretty(&self.record(outcome))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         output.commit()?;
-        for udf in outcome.udfs.iter().filter(|udf| udf.damage.is_none()) {
-            // Of an earlier run. If it can't be removed, `run.json` still says what this one has.
-            let _gone_or_not = std::fs::remove_file(output.dir().join(failures::damage_file(&udf.label)));
-        }
         Ok(())
     }
 
