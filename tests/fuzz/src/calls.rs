@@ -5,7 +5,7 @@ use crate::program::{
 };
 
 /// Dtypes by their numbers in the contract.
-const U8: u32 = 1;
+const U16: u32 = 2;
 const F32: u32 = 9;
 const F64: u32 = 10;
 const C64: u32 = 11;
@@ -13,7 +13,7 @@ const C64: u32 = 11;
 /// All of them.
 pub(crate) fn programs() -> Vec<Vec<Instruction>> {
     let mut programs =
-        vec![vec![], sums(F32), moments(U8), matrix(F32), matrix(F64), fourier(F32, 480), fourier(C64, 320)];
+        vec![vec![], sums(F32), moments(U16), matrix(F32), matrix(F64), fourier(F32, 480), fourier(C64, 320)];
     programs.extend(wishes());
     programs.extend(emissions());
     programs.extend(mistakes());
