@@ -13,7 +13,7 @@ use crate::{Dtype, Error, Result, Tile};
 pub struct PixelMoments(imp::Kept);
 
 impl PixelMoments {
-    /// Of no frame yet, for frames of `n_pixels` that are `pixels`.
+    /// Of no frame yet, for frames of `n_pixels` that are `pixels`: what [`Preferences::native`](crate::Preferences::native) gives.
     ///
     /// # Errors
     ///

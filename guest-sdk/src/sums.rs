@@ -54,7 +54,7 @@ impl PixelSums {
     ///
     /// Where there is no such buffer.
     pub fn emit(&mut self, name: &str, out: &Partial) -> Result<()> {
-        /// Sums that are handed over at once: so few that there is always room for them.
+        /// Sums that are handed over at once.
         const EMITTED: usize = 1 << 13;
         if out.dtype(name)? != self.dtype {
             return Err(Error::new(format!("buffer `{name}` is of {}, and sums of {}", out.dtype(name)?, self.dtype)));

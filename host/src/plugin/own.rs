@@ -48,7 +48,8 @@ mod unix {
         check(path, &fs::metadata(path).map_err(io)?, 0o022)
     }
 
-    /// Sees that nobody else can change a file that was opened, nor put another in its place, whatever links lead to it.
+    /// Sees that nobody else can change a file that was opened, nor put another in its place in its folder, or in that of a link
+    /// that leads to it. Folders further up are taken as they are.
     ///
     /// # Errors
     ///

@@ -145,7 +145,8 @@ impl Plan {
     /// Sees that the largest call fits into a plugin's memory, before anything runs.
     fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
         let limit = config.limits.max_memory_bytes.min(u64::from(u32::MAX));
-        for udf in udfs {
+        // What stays in the host takes none of it.
+        for udf in udfs.iter().filter(|udf| udf.preferences.form != TileForm::InHost) {
             let (what, pixels, hint) = match udf.granularity {
                 Granularity::Partition => (
                     "all frames of a partition",

@@ -31,6 +31,8 @@ pub(crate) use pixels::HostTile;
 
 /// Matrices that one instance may have at a time, and as many of each other thing.
 const MAX_KEPT: usize = 1000;
+/// Bytes of what was added up that can always be read at once.
+const READ: usize = 8 << 20;
 
 /// What the host keeps for an instance.
 #[derive(Debug, Default)]
@@ -151,7 +153,7 @@ fn link_per_pixel<T: PerPixel>(
     kernels.func_wrap(
         &format!("[method]{}.read", T::NAME),
         move |mut store: Store<'_>, (handle, start, len): (Resource<T>, u64, u64)| {
-            let limit = left(store.data());
+            let limit = left(store.data()).max(READ);
             let read = all(&mut store.data_mut().kept).get(&handle)?.read(start, len, limit);
             let read = reduced(&mut store, read)?;
             wasmtime::Result::Ok((lower::List::<u8>::new(lower::Fill::Own(Box::new(read))),))
@@ -185,14 +187,16 @@ fn link_matrix(kernels: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> 
     kernels.func_wrap(
         "[method]matrix.append",
         |mut store: Store<'_>, (handle, numbers): (Resource<Matrix>, WasmList<u8>)| {
-            let mut matrix = store.data_mut().kept.matrices.take(&handle)?;
+            let matrix = store.data().kept.matrices.get(&handle)?;
             let n_new = matrix.n_bytes(numbers.as_le_slice(&store).len()) - matrix.n_bytes(0);
             let n_bytes = room(store.data(), n_new);
             let n_bytes = n_bytes.map_err(|what| broken(&mut store, what))?;
+            let mut matrix = store.data_mut().kept.matrices.take(&handle)?;
             let appended = matrix.append(numbers.as_le_slice(&store));
             store.data_mut().kept.matrices.put_back(&handle, matrix);
+            appended.map_err(|error| broken(&mut store, error.to_string()))?;
             store.data_mut().kept.n_bytes = n_bytes;
-            appended.map_err(|error| broken(&mut store, error.to_string()))
+            Ok(())
         },
     )?;
     for (name, zeros) in

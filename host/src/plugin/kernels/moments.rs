@@ -9,7 +9,7 @@ use std::array;
 
 use super::{
     pixels::{HostTile, Pixels, Step, Stored},
-    reduce::{Clock, FRAMES, PerPixel, ReduceError, by_pixels, fitting, range},
+    reduce::{Clock, FRAMES, PerPixel, ReduceError, by_pixels, filled, fitting, range},
 };
 use crate::shape::{Dtype, DtypeKind};
 
@@ -47,10 +47,10 @@ impl PerPixel for PixelMoments {
         let n = usize::try_from(n_pixels).unwrap_or(usize::MAX);
         let kept = if matches!(dtype, Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16) {
             fitting(n, COUNTS, limit)?;
-            Kept::Counts { sums: vec![0; n], squares: vec![0; n] }
+            Kept::Counts { sums: filled(n, 0)?, squares: filled(n, 0)? }
         } else {
             fitting(n, DISTANCES, limit)?;
-            Kept::Distances { origins: vec![f64::NAN; n], sums: vec![0.0; n], squares: vec![0.0; n] }
+            Kept::Distances { origins: filled(n, f64::NAN)?, sums: filled(n, 0.0)?, squares: filled(n, 0.0)? }
         };
         Ok(Self { dtype, kept })
     }
@@ -364,7 +364,7 @@ mod tests {
             PixelMoments::new(Dtype::U16, 10, 159),
             Err(ReduceError::TooMany { n_bytes: 160, limit: 159 })
         ));
-        assert!(PixelMoments::new(Dtype::F32, u64::MAX, usize::MAX - 1).is_err());
+        assert!(PixelMoments::new(Dtype::F32, u64::MAX, usize::MAX).is_err());
         let mut moments = PixelMoments::new(Dtype::U16, 10, 160).unwrap();
         assert!(matches!(moments.add(&tile(10), &mut || false), Err(ReduceError::Stopped)));
         assert!(matches!(moments.add(&tile(5), &mut || true), Err(ReduceError::Shape { n_pixels: 5, n_kept: 10 })));

@@ -22,8 +22,10 @@ pub(super) enum ReduceError {
     Shape { n_pixels: usize, n_kept: usize },
     #[error("reads what was added up of {len} pixels from number {start} on, and there are {n_kept}")]
     Range { start: u64, len: u64, n_kept: usize },
-    #[error("asks for {n_bytes} bytes of sums, at most {limit} are left in the host (raise --max-memory)")]
+    #[error("asks for {n_bytes} bytes of sums or moments, at most {limit} are left in the host (raise --max-memory)")]
     TooMany { n_bytes: usize, limit: usize },
+    #[error("asks for {n_bytes} bytes of sums or moments, and the machine has no more memory")]
+    NoMemory { n_bytes: usize },
     #[error(transparent)]
     Unread(#[from] FillFailed),
     #[error("stopped")]
@@ -70,8 +72,20 @@ pub(super) fn range(
 
 /// `n` times `size` bytes, if these are at most `limit`.
 pub(super) fn fitting(n: usize, size: usize, limit: usize) -> Result<(), ReduceError> {
-    let n_bytes = n.saturating_mul(size);
-    if n_bytes > limit { Err(ReduceError::TooMany { n_bytes, limit }) } else { Ok(()) }
+    match n.checked_mul(size) {
+        Some(n_bytes) if n_bytes <= limit => Ok(()),
+        n_bytes => Err(ReduceError::TooMany { n_bytes: n_bytes.unwrap_or(usize::MAX), limit }),
+    }
+}
+
+/// The same number for each of `n` pixels.
+pub(super) fn filled<T: Copy>(n: usize, number: T) -> Result<Vec<T>, ReduceError> {
+    let mut numbers = Vec::new();
+    // The limit may be more than the machine has.
+    let too_many = |_| ReduceError::NoMemory { n_bytes: n.saturating_mul(size_of::<T>()) };
+    numbers.try_reserve_exact(n).map_err(too_many)?;
+    numbers.resize(n, number);
+    Ok(numbers)
 }
 
 /// All of a tile, for kernels that keep numbers for each pixel: some pixels, and of these all frames in turn; as many at a time as
@@ -96,8 +110,10 @@ pub(super) struct Clock<F> {
 }
 
 impl<F: FnMut() -> bool> Clock<F> {
-    /// Pixels that are looked at between two questions: a millisecond's worth.
+    /// Pixels that are looked at between two questions: some milliseconds' worth.
     const PIXELS: usize = 1 << 22;
+    /// So many more could be looked at while a step begins.
+    const BEGINNING: usize = 1 << 12;
 
     pub(super) fn new(goes_on: F) -> Self {
         Self { goes_on, n_pixels: Self::PIXELS }
@@ -111,7 +127,7 @@ impl<F: FnMut() -> bool> Clock<F> {
                 return Err(ReduceError::Stopped);
             }
         }
-        self.n_pixels += step.frames.len() * step.columns.len();
+        self.n_pixels += step.frames.len() * step.columns.len() + Self::BEGINNING;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::array;
 
 use super::{
     pixels::{HostTile, Pixels, Step, Stored, parts},
-    reduce::{Clock, FRAMES, PerPixel, ReduceError, by_pixels, fitting, range},
+    reduce::{Clock, FRAMES, PerPixel, ReduceError, by_pixels, filled, fitting, range},
 };
 use crate::shape::{Dtype, DtypeKind};
 
@@ -175,8 +175,8 @@ impl PerPixel for PixelSums {
         let n_pixels = usize::try_from(n_pixels).unwrap_or(usize::MAX);
         fitting(n_pixels, dtype.size(), limit)?;
         match dtype {
-            Dtype::F32 => Ok(Self::F32(vec![0.0; n_pixels])),
-            Dtype::F64 => Ok(Self::F64(vec![0.0; n_pixels])),
+            Dtype::F32 => Ok(Self::F32(filled(n_pixels, 0.0)?)),
+            Dtype::F64 => Ok(Self::F64(filled(n_pixels, 0.0)?)),
             dtype => Err(ReduceError::Dtype { dtype }),
         }
     }
@@ -390,7 +390,9 @@ mod tests {
         let complex = Frames { dtype: Dtype::C64, ..Frames::new(&[0.0_f32; 20], 10) };
         assert!(matches!(super::of_frames(&complex, Dtype::F32, 100, || true), Err(ReduceError::Complex)));
         assert!(matches!(PixelSums::new(Dtype::F32, 10, 39), Err(ReduceError::TooMany { n_bytes: 40, limit: 39 })));
-        assert!(matches!(PixelSums::new(Dtype::F64, u64::MAX, usize::MAX - 1), Err(ReduceError::TooMany { .. })));
+        assert!(matches!(PixelSums::new(Dtype::F64, u64::MAX, usize::MAX), Err(ReduceError::TooMany { .. })));
+        let more_than_there_is = PixelSums::new(Dtype::F32, 1 << 60, usize::MAX);
+        assert!(matches!(more_than_there_is, Err(ReduceError::NoMemory { .. })));
         let mut sums = PixelSums::new(Dtype::F32, 10, 40).unwrap();
         assert!(matches!(sums.add(&tile, &mut || false), Err(ReduceError::Stopped)));
         assert!(sums.add(&Frames::new(&pixels, 5), &mut || true).is_err());
