@@ -375,7 +375,7 @@ fn a_forged_id_helps_nobody() {
     desk.trust(&alice, "alice");
     desk.sign(&mallory);
     desk.run("x.wasm").fails(1, &["names the trusted key `alice`", "is not of this file"]);
-    desk.lthost(&["trust", "add", &mallory.line()]).fails(1, &["is there already, as `alice`"]);
+    desk.lthost(&["trust", "add", &mallory.line()]).fails(1, &["ANOTHER key has the same ID", "that of `alice`"]);
     desk.sign(&alice);
     assert_eq!(desk.trust_of("x.wasm")["key"], "alice");
 }

@@ -77,6 +77,8 @@ impl Plugin {
     /// [`PluginError::NoWebAssembly`], [`PluginError::Refused`], [`PluginError::Runtime`].
     pub fn from_bytes(engine: &Engine, origin: &str, bytes: &[u8], limits: &Limits) -> Result<Self, PluginError> {
         check_start(origin, bytes, limits)?;
+        // What was compiled before is held to the limits of now.
+        scan(origin, bytes, limits)?;
         let entry = engine.cache().map(|cache| (cache, CodeCache::name(engine.wasmtime(), &sha256(bytes))));
         let kept = entry.as_ref().and_then(|(cache, name)| {
             let (kept, code) = cache.load(name).filter(|(_, code)| code.len() as u64 <= limits.max_code_bytes)?;
@@ -87,7 +89,6 @@ impl Plugin {
         let (kept, component) = if let Some(kept) = kept {
             kept
         } else {
-            scan(origin, bytes, limits)?;
             let (kept, code) = engine.compiler().compile(engine, origin, bytes, limits)?;
             let component = deserialize(engine.wasmtime(), &code)
                 .map_err(|error| PluginError::Runtime { message: format!("{error:#}") })?;

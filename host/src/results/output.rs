@@ -146,6 +146,10 @@ impl Output {
             let (staged, place) = (self.staging_dir().join(&relative), self.dir.join(&relative));
             let step = || -> io::Result<Vec<PathBuf>> {
                 if staged.is_dir() {
+                    let is_link = place.symlink_metadata().is_ok_and(|there| there.is_symlink());
+                    if is_link && relative != Path::new("") {
+                        return Err(io::Error::other("it is a link, which may lead anywhere"));
+                    }
                     if !place.is_dir() {
                         fs::create_dir(&place)?;
                         self.made.push(place);
@@ -261,6 +265,26 @@ mod tests {
         let output = Output::create(dir.path(), &[]).unwrap();
         assert!(!dir.path().join(".lthost-gone").exists());
         assert!(other.staging_dir().exists() && output.staging_dir().exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_leads_out_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, elsewhere) = (dir.path().join("out"), dir.path().join("elsewhere"));
+        fs::create_dir(&elsewhere).unwrap();
+        fs::create_dir(&out).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, out.join("a")).unwrap();
+        let mut output = Output::create(&out, &[]).unwrap();
+        output.stage(Path::new("a/b"), |out| out.write_all(b"x")).unwrap();
+        assert!(output.commit().unwrap_err().source.to_string().contains("it is a link"));
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        // The folder itself may be one.
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("link")).unwrap();
+        let mut output = Output::create(&dir.path().join("link"), &[]).unwrap();
+        output.stage(Path::new("a/b"), |out| out.write_all(b"x")).unwrap();
+        output.commit().unwrap();
+        assert!(elsewhere.join("a/b").is_file());
     }
 
     #[cfg(unix)]

@@ -46,6 +46,12 @@ pub enum RunError {
         /// The label.
         label: String,
     },
+    /// A label that is called like a file that a run writes beside the folders of results.
+    #[error("label `{label}` ends like the files of a run, `run.json` or `damage.npy`: choose another one")]
+    LabelOfFile {
+        /// The label.
+        label: String,
+    },
     /// Data that a UDF can't get in the dtype it wants.
     #[error(
         "plugin `{plugin}` wants its data as {wanted}, but the data set is {dtype}: complex numbers can't become real"

@@ -358,6 +358,9 @@ fn n_bytes(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> u64 {
 fn check_label(label: String) -> Result<String, RunError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     let starts_well = label.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if [".json", ".npy", ".lthost"].iter().any(|end| label.ends_with(end)) {
+        return Err(RunError::LabelOfFile { label });
+    }
     if starts_well && label.len() <= 64 && label.chars().all(plain) {
         Ok(label)
     } else {

@@ -14,7 +14,10 @@ use std::{
 };
 
 use anyhow::Context;
-use lthost::{plugin::printable, run::Control};
+use lthost::{
+    plugin::printable,
+    run::{Control, partial::read_file},
+};
 
 use crate::terminal;
 
@@ -55,7 +58,7 @@ impl CheckpointArgs {
             }
             return Ok(None);
         }
-        match fs::read(&path) {
+        match read_file(&path) {
             Ok(bytes) => Ok(Some(Arc::new(bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 terminal::say(&format!("nothing to go on from in `{dir}`: the run begins at the beginning"));

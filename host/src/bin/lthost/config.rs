@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lthost::plugin::{nobody_else_can_change, trust::Policy};
 use serde::Deserialize;
 
@@ -43,6 +43,9 @@ impl Config {
     pub(crate) fn load() -> anyhow::Result<Self> {
         let Some((path, must_exist)) = path() else { return Ok(Self::default()) };
         let unreadable = || format!("the configuration file `{}` can't be read", path.display());
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            bail!("the configuration file `{}` is refused: it is not a regular file", path.display());
+        }
         let mut file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
             file => file.with_context(unreadable)?,

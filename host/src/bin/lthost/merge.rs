@@ -1,13 +1,13 @@
 //! `lthost merge`: the partials of all partitions, to the results of one run.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use lthost::{
     results::Output,
     run::{
         Observer,
-        partial::{Made, PartialUdf, facts, merge},
+        partial::{Made, PartialUdf, facts, merge, read_file},
     },
 };
 use serde_json::json;
@@ -57,7 +57,7 @@ pub(crate) struct Opts {
 pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let limits = opts.limits.limits()?;
     let read = |path: &PathBuf| {
-        let bytes = fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))?;
+        let bytes = read_file(path).with_context(|| format!("`{}` can't be read", path.display()))?;
         anyhow::Ok((path.display().to_string(), bytes))
     };
     let files = opts.partials.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;

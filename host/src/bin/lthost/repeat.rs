@@ -7,6 +7,18 @@ use lthost::{
     run::RunError,
 };
 
+/// Options of `run` that say where results go and what becomes of failures, and whether a value follows: who repeats a failure wants
+/// neither, and least of all results of one partition in the place of all.
+const NOT_REPEATED: [(&str, bool); 7] = [
+    ("-o", true),
+    ("--output", true),
+    ("--every", true),
+    ("--checkpoint", true),
+    ("--on-error", true),
+    ("--max-errors", true),
+    ("--resume", false),
+];
+
 /// Functions that workers call, on one partition after the other.
 const ON_WORKERS: [&str; 3] = ["begin", "process", "end"];
 
@@ -29,8 +41,28 @@ pub(crate) fn of_call(call: &Call) -> Option<String> {
     if command.iter().any(decides) {
         return None;
     }
+    if command.get(1).is_some_and(|word| word == "run") {
+        command = repeated(command);
+    }
     command.extend(["--partition".to_owned(), partition.to_string()]);
     Some(command.join(" "))
+}
+
+/// Without those options.
+fn repeated(command: Vec<String>) -> Vec<String> {
+    let (mut kept, mut words) = (Vec::new(), command.into_iter());
+    while let Some(word) = words.next() {
+        let is_one = |(option, _): &&(&str, bool)| {
+            let is_short = !option.starts_with("--");
+            word == *option || word.strip_prefix(option).is_some_and(|rest| is_short || rest.starts_with('='))
+        };
+        match NOT_REPEATED.iter().find(is_one) {
+            Some((option, true)) if word == *option => drop(words.next()),
+            Some(_) => {}
+            None => kept.push(word),
+        }
+    }
+    kept
 }
 
 /// A word as a shell takes it. None for one with control characters, which nobody typed.
@@ -48,6 +80,14 @@ pub(crate) fn quoted(word: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_are_left_alone() {
+        let without = |words: &str| repeated(words.split(' ').map(str::to_owned).collect()).join(" ");
+        assert_eq!(without("lthost run -o out --plugin a --on-error=skip -p b=c"), "lthost run --plugin a -p b=c");
+        assert_eq!(without("lthost run --output=out --resume -q --every 5"), "lthost run -q");
+        assert_eq!(without("lthost run -oout --overview --max-errors 3 --check 2"), "lthost run --overview --check 2");
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_would_change_them() {

@@ -146,6 +146,9 @@ fn read(given: &str, name: Option<&str>) -> anyhow::Result<TrustedKey> {
         });
     }
     let mut text = String::new();
+    if Path::new(given).metadata().is_ok_and(|there| !there.is_file()) {
+        bail!("`{given}` is no public key of minisign, and not a regular file with one");
+    }
     let read = File::open(given).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text));
     read.with_context(|| format!("`{given}` is no public key of minisign, and no file with one that can be read"))?;
     let stem = Path::new(given).file_stem().unwrap_or_default().to_string_lossy();

@@ -49,12 +49,23 @@ pub enum KeyError {
         /// The name.
         name: String,
     },
-    /// There is a key of this ID.
+    /// The key is there.
     #[error("the key {id} is there already, as `{name}`")]
     Known {
         /// Its ID.
         id: KeyId,
         /// Its name.
+        name: String,
+    },
+    /// There is a key of this ID. That is no chance: somebody made one for it.
+    #[error(
+        "ANOTHER key has the same ID {id}: that of `{name}`. One of the two is not who it seems to be; ask its owner, and remove \
+             the wrong one"
+    )]
+    SameId {
+        /// The ID.
+        id: KeyId,
+        /// The name of the one that is there.
         name: String,
     },
     /// There is a key of this name.
@@ -162,13 +173,18 @@ impl KeyFolder {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Known`], [`KeyError::Taken`], [`KeyError::Own`].
+    /// [`KeyError::Known`], [`KeyError::SameId`], [`KeyError::Taken`], [`KeyError::Own`].
     pub fn add(&self, key: &TrustedKey) -> Result<(), KeyError> {
         for folder in self.with_parent() {
             own::folder(folder)?;
         }
         if let Some(known) = self.keys().0.into_iter().find(|known| known.id == key.id) {
-            return Err(KeyError::Known { id: key.id, name: known.name });
+            let (id, name) = (key.id, known.name);
+            return Err(if known.key == key.key {
+                KeyError::Known { id, name }
+            } else {
+                KeyError::SameId { id, name }
+            });
         }
         let path = self.file(&key.name);
         let io = |source| OwnError::Io { path: path.clone(), source };

@@ -1,6 +1,10 @@
 //! The bytes of a partial or a checkpoint: a header, blocks, and a checksum over both. See the README beside this file.
 
-use std::io::{self, Write};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::Path,
+};
 
 use sha2::{Digest, Sha256};
 
@@ -29,6 +33,23 @@ pub(in crate::run) enum ContainerError {
     Checksum,
     #[error("contradicts itself: {what}")]
     Inconsistent { what: &'static str },
+}
+
+/// Reads a file with a partial or a checkpoint; of one that begins otherwise no more than that, which is then found to be none.
+///
+/// # Errors
+///
+/// Where it can't be read, or is no regular file: a device may never end, and a pipe never begin.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let (mut file, mut bytes) = (fs::File::open(path)?, Vec::new());
+    (&mut file).take(PARTIAL.magic.len() as u64).read_to_end(&mut bytes)?;
+    if [PARTIAL, CHECKPOINT].iter().any(|format| bytes == format.magic) {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Writes header and blocks.

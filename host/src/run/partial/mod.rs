@@ -9,6 +9,7 @@ pub(super) mod record;
 
 use std::sync::Arc;
 
+pub use container::read_file;
 pub use error::PartialError;
 pub use merge::{Made, Merged, PartialFacts, PartialUdf, facts, merge};
 
