@@ -16,14 +16,14 @@ const SIG: [u64; 2] = [64, 64];
 
 /// Plugin with parameters, dtype of the data, and instructions for a pixel that it may take: a tenth more than it does.
 const BOUNDS: [(&[&str], Dtype, f64); 13] = [
-    (&["sum"], Dtype::U16, 1.25),
-    (&["sum"], Dtype::F32, 1.0),
-    (&["sumsig"], Dtype::U16, 1.3),
-    (&["sumsig"], Dtype::F32, 1.6),
+    (&["sum"], Dtype::U16, 0.45),
+    (&["sum"], Dtype::F32, 0.34),
+    (&["sumsig"], Dtype::U16, 0.52),
+    (&["sumsig"], Dtype::F32, 0.4),
     (&["extrema"], Dtype::U16, 1.12),
     (&["extrema"], Dtype::F32, 2.25),
-    (&["stddev"], Dtype::U16, 2.6),
-    (&["stddev"], Dtype::F32, 4.55),
+    (&["stddev"], Dtype::U16, 1.75),
+    (&["stddev"], Dtype::F32, 2.45),
     (&["logsum"], Dtype::U16, 3.45),
     (&["com"], Dtype::U16, 2.9),
     (&["masks", "-p", "factors=@four.npy"], Dtype::U16, 2.85),

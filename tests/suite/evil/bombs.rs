@@ -100,7 +100,7 @@ pub(super) fn functions() -> Vec<Attack> {
         bomb("nested blocks in little memory", nested_blocks)
             .given("--max-function-bytes", "64M")
             .given("--max-nesting", "1000000")
-            .given("--max-compile-memory", "64M"),
+            .given("--max-compile-memory", "128M"),
     ]
 }
 
