@@ -210,6 +210,8 @@ mod tests {
 
         let dataset = dataset(dir, &[8192], 0);
         let file = fs::File::open(dir.join("0")).unwrap();
+        // What is not written yet stays in memory.
+        file.sync_all().unwrap();
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
         // Who looks for a page has it read, but none beside it.
         fadvise(&file, 0, None, Advice::Random).unwrap();
