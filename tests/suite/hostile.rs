@@ -593,6 +593,14 @@ fn a_failure_is_repeated_by_the_command_line_that_is_printed() {
     let again = folder.shell(command);
     let error = |ended: &Ended| ended.stderr.lines().next().unwrap().to_owned();
     assert_eq!((again.code, error(&again)), (ended.code, error(&ended)));
+    // Results that there are stay as they are, whatever else was asked for.
+    let kept = ["--on-error", "skip", "-o", "kept", "--png", "--checkpoint=0", "--every", "1"];
+    let skipped = folder.lthost(&[&args[..], &panicking[..], &kept[..]].concat());
+    assert_eq!(skipped.code, Some(3), "{skipped:?}");
+    let before = folder.result("kept/sum/intensity.npy").data;
+    let command = skipped.stderr.lines().find_map(|line| line.strip_prefix("repeat it with: ")).unwrap();
+    assert_eq!(folder.shell(command).code, Some(1), "{command}");
+    assert!(folder.result("kept/sum/intensity.npy").data == before, "{command}");
     // Another partition alone is fine, and is the only one in its results.
     let alone = folder.lthost(&[&args[..], &panicking[..], &["--partition", "1", "-o", "out"]].concat());
     let said = "partition 1 alone: 16 of 20 frames are not in these results";

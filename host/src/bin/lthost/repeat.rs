@@ -9,9 +9,10 @@ use lthost::{
 
 /// Options of `run` that say where results go and what becomes of failures, and whether a value follows: who repeats a failure wants
 /// neither, and least of all results of one partition in the place of all.
-const NOT_REPEATED: [(&str, bool); 7] = [
+const NOT_REPEATED: [(&str, bool); 8] = [
     ("-o", true),
     ("--output", true),
+    ("--png", false),
     ("--every", true),
     ("--checkpoint", true),
     ("--on-error", true),
@@ -85,7 +86,7 @@ mod tests {
     fn results_are_left_alone() {
         let without = |words: &str| repeated(words.split(' ').map(str::to_owned).collect()).join(" ");
         assert_eq!(without("lthost run -o out --plugin a --on-error=skip -p b=c"), "lthost run --plugin a -p b=c");
-        assert_eq!(without("lthost run --output=out --resume -q --every 5"), "lthost run -q");
+        assert_eq!(without("lthost run --output=out --png --resume -q --every 5"), "lthost run -q");
         assert_eq!(without("lthost run -oout --overview --max-errors 3 --check 2"), "lthost run --overview --check 2");
     }
 
