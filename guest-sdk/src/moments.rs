@@ -5,8 +5,7 @@ use std::ops::Range;
 use crate::{Dtype, Error, Result, Tile};
 
 /// What the mean and the spread of each pixel over the frames are made of, kept by the host. The same bits as those of
-/// [`kernels::add_squares`](crate::kernels::add_squares) and [`kernels::add_distances`](crate::kernels::add_distances), computed
-/// outside of the sandbox, straight from the files.
+/// [`kernels::Moments`](crate::kernels::Moments), computed outside of the sandbox, straight from the files.
 ///
 /// A UDF that needs no pixels itself asks for none, by [`Preferences::in_host`](crate::Preferences::in_host).
 #[derive(Debug)]
@@ -49,27 +48,6 @@ impl PixelMoments {
     }
 }
 
-fn is_count(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::U8 | Dtype::I8 | Dtype::U16 | Dtype::I16)
-}
-
-/// Sums and spreads of counts.
-#[expect(clippy::cast_precision_loss, reason = "rounded once")]
-fn of_counts(n_frames: u64, sums: &[i64], squares: &[u64]) -> (Vec<f64>, Vec<f64>) {
-    let mut spreads = vec![0.0; sums.len()];
-    crate::kernels::spreads_of_counts(n_frames, sums, squares, &mut spreads);
-    (sums.iter().map(|&sum| sum as f64).collect(), spreads)
-}
-
-/// Sums and spreads of numbers by their distances from `origins`.
-#[expect(clippy::cast_precision_loss, reason = "no scan has 2^53 frames")]
-fn of_distances(n_frames: u64, origins: &[f64], sums: &[f64], squares: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let mut spreads = vec![0.0; sums.len()];
-    crate::kernels::spreads(n_frames, sums, squares, &mut spreads);
-    let origins = origins.iter().map(|origin| if n_frames > 0 { origin * n_frames as f64 } else { 0.0 });
-    (sums.iter().zip(origins).map(|(sum, origin)| sum + origin).collect(), spreads)
-}
-
 #[cfg(target_arch = "wasm32")]
 mod imp {
     //! The imports. The host does not lie: it gives as many numbers as the contract says.
@@ -77,8 +55,12 @@ mod imp {
 
     use std::{borrow::Cow, ops::Range};
 
-    use super::{is_count, of_counts, of_distances};
-    use crate::{Dtype, Element, Result, Tile, bindings::lthost::udf::kernels, cast};
+    use crate::{
+        Dtype, Element, Result, Tile,
+        bindings::lthost::udf::kernels,
+        cast,
+        kernels::kept::{is_count, of_counts, of_distances},
+    };
 
     #[derive(Debug)]
     pub(super) struct Kept {
@@ -132,87 +114,26 @@ mod imp {
 
     use std::ops::Range;
 
-    use super::{is_count, of_counts, of_distances};
-    use crate::{Dtype, Numbers, Part, Real, Result, Tile, each_count, each_real, kernels};
+    use crate::{Dtype, Result, Tile, kernels::Moments};
 
     #[derive(Debug)]
-    pub(super) enum Kept {
-        Counts {
-            sums: Vec<i64>,
-            squares: Vec<u64>,
-        },
-        /// `origins` are NaN as long as there is no frame.
-        Distances {
-            origins: Vec<f64>,
-            sums: Vec<f64>,
-            squares: Vec<f64>,
-        },
-    }
+    pub(super) struct Kept(Moments);
 
     impl Kept {
-        pub(super) fn new(pixels: Dtype, n: usize) -> Self {
-            if is_count(pixels) {
-                Self::Counts { sums: vec![0; n], squares: vec![0; n] }
-            } else {
-                Self::Distances { origins: vec![f64::NAN; n], sums: vec![0.0; n], squares: vec![0.0; n] }
-            }
+        pub(super) fn new(pixels: Dtype, n_pixels: usize) -> Self {
+            Self(Moments::new(pixels, n_pixels))
         }
 
         pub(super) fn add(&mut self, tile: &Tile) -> Result<()> {
-            let block = tile.sig_start()..tile.sig_start() + tile.block_len();
-            match self {
-                Self::Counts { sums, squares } => {
-                    let (sums, squares) = (&mut sums[block.clone()], &mut squares[block]);
-                    each_count!(tile.pixels(), |pixels| kernels::add_squares(sums, squares, pixels))
-                }
-                Self::Distances { origins, sums, squares } => {
-                    let (sums, squares) = (&mut sums[block.clone()], &mut squares[block.clone()]);
-                    let origins = &mut origins[block];
-                    match tile.pixels() {
-                        Numbers::F32(pixels) => add_distances(origins, sums, squares, pixels),
-                        Numbers::F64(pixels) => add_distances(origins, sums, squares, pixels),
-                        other => each_real!(other, |pixels| {
-                            let pixels: Vec<f64> = pixels.iter().map(|pixel| pixel.to_f64()).collect();
-                            add_distances(origins, sums, squares, &pixels);
-                        })?,
-                    }
-                    Ok(())
-                }
-            }
+            self.0.add(tile.sig_start()..tile.sig_start() + tile.block_len(), tile.pixels())
         }
 
         pub(super) fn read(&self, pixels: Range<usize>, n_frames: u64) -> (Vec<f64>, Vec<f64>) {
-            match self {
-                Self::Counts { sums, squares } => of_counts(n_frames, &sums[pixels.clone()], &squares[pixels]),
-                Self::Distances { origins, sums, squares } => {
-                    of_distances(n_frames, &origins[pixels.clone()], &sums[pixels.clone()], &squares[pixels])
-                }
-            }
+            self.0.read(pixels, n_frames)
         }
 
         pub(super) fn clear(&mut self) {
-            match self {
-                Self::Counts { sums, squares } => {
-                    sums.fill(0);
-                    squares.fill(0);
-                }
-                Self::Distances { origins, sums, squares } => {
-                    origins.fill(f64::NAN);
-                    sums.fill(0.0);
-                    squares.fill(0.0);
-                }
-            }
+            self.0.clear();
         }
-    }
-
-    /// Distances are taken from the first frame; where it has no finite number, from zero.
-    fn add_distances<T: Part>(origins: &mut [f64], sums: &mut [f64], squares: &mut [f64], pixels: &[T]) {
-        if origins.first().is_some_and(|origin| origin.is_nan()) {
-            for (origin, pixel) in origins.iter_mut().zip(pixels) {
-                let pixel = pixel.to_f64();
-                *origin = if pixel.is_finite() { pixel } else { 0.0 };
-            }
-        }
-        kernels::add_distances(origins, sums, squares, pixels);
     }
 }

@@ -13,6 +13,7 @@
 mod convert;
 mod dot;
 pub(crate) mod frames;
+pub(crate) mod kept;
 pub(crate) mod logs;
 pub(crate) mod moments;
 mod passes;
@@ -23,6 +24,7 @@ pub(crate) mod vector;
 pub use convert::convert;
 pub use dot::{Stack, add_dots, add_masked_dots, dot};
 pub use frames::{add_frames, add_frames_as, extremes, extremes_of_counts, maximum, minimum};
+pub use kept::Moments;
 pub use logs::LogSums;
 pub use moments::{add_distances, add_squares, spreads, spreads_of_counts};
 pub use sparse::{SparseRows, add_sparse_dots};

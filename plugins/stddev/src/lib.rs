@@ -83,11 +83,10 @@ impl Udf for StdDev {
         if self.n_frames.len() <= tile.sig_index() {
             self.n_frames.resize(tile.sig_index() + 1, 0);
         }
-        let n_frames = &mut self.n_frames[tile.sig_index()];
+        self.n_frames[tile.sig_index()] += tile.n_frames() as u64;
         if let Some(sums) = &mut self.sums {
-            sums.add(tile, *n_frames == 0)?;
+            sums.add(tile)?;
         }
-        *n_frames += tile.n_frames() as u64;
         Ok(())
     }
 

@@ -4,48 +4,37 @@ use std::ops::Range;
 
 use lthost_guest_sdk::prelude::*;
 
-/// Sums over the frames of the partition, for each pixel; real and imaginary parts in turn.
+/// Moments over the frames of the partition, for each pixel.
 pub(crate) enum Sums {
     /// Of real numbers, by the host.
     InHost(PixelMoments),
-    /// Of distances from the first frame.
-    Distances { origin: Vec<f64>, sum: Vec<f64>, squares: Vec<f64> },
+    /// Of real and imaginary parts in turn.
+    Parts(kernels::Moments),
 }
 
 impl Sums {
     /// For frames of `n_pixels` of `dtype`.
     pub(crate) fn new(dtype: Dtype, n_pixels: usize) -> Result<Self> {
-        if !dtype.is_complex() {
-            return PixelMoments::new(dtype, n_pixels).map(Self::InHost);
+        if dtype.is_complex() {
+            Ok(Self::Parts(kernels::Moments::new(dtype.part(), 2 * n_pixels)))
+        } else {
+            PixelMoments::new(dtype, n_pixels).map(Self::InHost)
         }
-        let zeros = || vec![0.0; 2 * n_pixels];
-        Ok(Self::Distances { origin: zeros(), sum: zeros(), squares: zeros() })
     }
 
     pub(crate) fn clear(&mut self) {
         match self {
             Self::InHost(moments) => moments.clear(),
-            Self::Distances { sum, squares, .. } => {
-                sum.fill(0.0);
-                squares.fill(0.0);
-            }
+            Self::Parts(moments) => moments.clear(),
         }
     }
 
-    /// `is_first` of its block in the partition.
-    pub(crate) fn add(&mut self, tile: &Tile, is_first: bool) -> Result<()> {
+    pub(crate) fn add(&mut self, tile: &Tile) -> Result<()> {
         match self {
             Self::InHost(moments) => moments.add(tile),
-            Self::Distances { origin, sum, squares } => {
+            Self::Parts(moments) => {
                 let block = 2 * tile.sig_start()..2 * (tile.sig_start() + tile.block_len());
-                let (sum, squares) = (&mut sum[block.clone()], &mut squares[block.clone()]);
-                let origin = &mut origin[block];
-                match tile.pixels().parts() {
-                    Numbers::F32(pixels) => add_distances(is_first, origin, sum, squares, pixels),
-                    Numbers::F64(pixels) => add_distances(is_first, origin, sum, squares, pixels),
-                    other => return Err(Error::new(format!("stddev cannot take {}", other.dtype()))),
-                }
-                Ok(())
+                moments.add(block, tile.pixels().parts())
             }
         }
     }
@@ -54,23 +43,7 @@ impl Sums {
     pub(crate) fn moments(&self, block: Range<usize>, n_frames: u64) -> (Vec<f64>, Vec<f64>) {
         match self {
             Self::InHost(moments) => moments.read(block, n_frames),
-            Self::Distances { origin, sum, squares } => {
-                let mut spreads = vec![0.0; block.len()];
-                kernels::spreads(n_frames, &sum[block.clone()], &squares[block.clone()], &mut spreads);
-                let origins = origin[block.clone()].iter().map(|origin| origin * n_frames as f64);
-                (sum[block].iter().zip(origins).map(|(sum, origin)| sum + origin).collect(), spreads)
-            }
+            Self::Parts(moments) => moments.read(block, n_frames),
         }
     }
-}
-
-/// Distances are taken from the first frame; where it has no finite number, from zero.
-fn add_distances<T: Part>(is_first: bool, origin: &mut [f64], sum: &mut [f64], squares: &mut [f64], pixels: &[T]) {
-    if is_first {
-        for (origin, pixel) in origin.iter_mut().zip(pixels) {
-            let pixel = pixel.to_f64();
-            *origin = if pixel.is_finite() { pixel } else { 0.0 };
-        }
-    }
-    kernels::add_distances(origin, sum, squares, pixels);
 }
