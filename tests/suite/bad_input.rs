@@ -541,6 +541,52 @@ fn ctrl_c_ends_a_run_within_seconds_and_leaves_nothing() {
 }
 
 #[test]
+fn a_signal_at_any_moment_leaves_nothing_behind() {
+    let folder = Folder::new();
+    // Compiled already, so that all begins at once.
+    folder.lthost(&["run", "--dataset", "scan.npy", "--plugin", "hostile_guest"]).succeeds();
+    let args =
+        ["run", "--quiet", "--dataset", "scan.npy", "-o", "out", "--plugin", "hostile_guest", "-p", "attack=loop"];
+    let mut codes = Vec::new();
+    for delay in 0..40 {
+        let (start, child) = (Instant::now(), folder.start(&args));
+        std::thread::sleep(Duration::from_millis(delay));
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap().success());
+        codes.push(Ended::of(&wait(child, Duration::from_secs(10)), start).code);
+        folder.assert_untouched();
+    }
+    // Before there is anything to be left, the program just ends.
+    assert!(codes.iter().all(|code| matches!(code, None | Some(1))) && codes.contains(&Some(1)), "{codes:?}");
+}
+
+#[test]
+fn a_plugin_does_not_replace_the_results_of_another_one_under_its_name() {
+    let folder = Folder::new();
+    let run = |label: &str, file: &str| {
+        folder.shell(&format!("$lthost run --quiet --dataset scan.npy -o out --plugin {label}{file}"))
+    };
+    fs::copy(lthost_tests::wasm("hostile_guest"), folder.path("stranger.wasm")).unwrap();
+    run("hostile=", "sum").succeeds();
+    let before = folder.result("out/hostile/intensity.npy").data;
+    let refused = run("", "./stranger.wasm");
+    refused.fails(
+        2,
+        &[
+            "plugin `./stranger.wasm` calls itself `hostile`, and `out/hostile` may be of another one",
+            "--plugin hostile=./stranger.wasm",
+        ],
+    );
+    assert_eq!(folder.result("out/hostile/intensity.npy").data, before);
+    // Who says so may, and then again and again.
+    run("hostile=", "./stranger.wasm").succeeds();
+    run("", "./stranger.wasm").succeeds();
+    fs::remove_dir_all(folder.path("out")).unwrap();
+    run("", "./stranger.wasm").succeeds();
+    run("", "./stranger.wasm").succeeds();
+}
+
+#[test]
 fn nobody_has_to_listen() {
     let folder = Folder::new();
     let run = "$lthost run --quiet --dataset scan.npy --plugin sum";

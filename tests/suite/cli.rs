@@ -344,6 +344,9 @@ fn pictures_stand_beside_the_results() {
     for name in ["out/sum/intensity.png", "out/sumsig/intensity.png"] {
         assert!(fs::read(folder.path(name)).unwrap().starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
     }
+    // They are not those of newer results.
+    run(&folder, &["--plugin", "sum", "-o", "out"]);
+    assert!(!folder.path("out/sum/intensity.png").exists() && folder.path("out/sumsig/intensity.png").exists());
 }
 
 #[test]

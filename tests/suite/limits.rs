@@ -85,7 +85,7 @@ fn a_configuration_file_with_a_mistake_is_refused() {
     let folder = Folder::new();
     for (text, says) in [
         ("[limits]\nmax-memroy = \"1M\"", "unknown field `max-memroy`"),
-        ("[limits]\nmax-memory = \"much\"", "is no number of bytes"),
+        ("[limits]\nmax-memory = \"much\"", "is no whole number of bytes"),
         ("[limits]\ntimeout = 0", "is no possible time"),
         ("limits = 3", "invalid type"),
         ("[limit", "config.toml"),

@@ -112,6 +112,44 @@ fn a_plugin_that_fails_everywhere_is_told_once_and_given_up() {
 }
 
 #[test]
+fn a_plugin_that_fails_before_there_are_data_has_no_results_and_others_have_theirs() {
+    let reference = Folder::new();
+    run(&reference, &[], "--partitions 3").succeeds();
+    for attack in ["trap", "loop", "memory"] {
+        for at in ["create", "preferences", "buffers", "preprocess"] {
+            let folder = Folder::new();
+            let more = "--partitions 3 --max-memory 64M --update 1:evil.value=2";
+            let ended = run(&folder, &[&format!("attack={attack}"), &format!("at={at}")], more);
+            let context = format!("{attack} in {at}: {ended:?}");
+            assert_eq!(ended.code, Some(3), "{context}");
+            assert_eq!(ended.stderr.matches(&format!("error: plugin `hostile`, `{at}` ")).count(), 1, "{context}");
+            assert!(ended.stderr.ends_with("error: partial results: there are none of `evil`\n"), "{context}");
+            assert_eq!(healthy(&folder), healthy(&reference), "{context}");
+            assert!(frames(&folder, "out/damage.npy").is_empty(), "{context}");
+            assert_eq!(frames(&folder, "out/damage.healthy.npy").len(), 20, "{context}");
+            let record = folder.json("out/run.json");
+            let [healthy, evil] = ["healthy", "evil"]
+                .map(|label| record["udfs"].as_array().unwrap().iter().find(|udf| udf["label"] == label).unwrap());
+            let n_results = |udf: &serde_json::Value| udf["results"].as_array().unwrap().len();
+            assert_eq!((n_results(healthy) > 0, n_results(evil)), (true, 0), "{record}");
+        }
+    }
+}
+
+#[test]
+fn a_run_of_which_nothing_is_left_fails_and_so_does_one_that_was_called_wrongly() {
+    let folder = Folder::new();
+    let run = |more: &str| {
+        let plugin = wasm("hostile_guest");
+        let plugin = plugin.display();
+        folder.shell(&format!("$lthost run --quiet --dataset scan.npy --on-error skip -o out --plugin {plugin} {more}"))
+    };
+    run("-p attack=trap -p at=buffers").fails(1, &["plugin `hostile`, `buffers` trapped"]);
+    run("-p attack=error -p at=create --plugin sum").fails(2, &["plugin `hostile`, `create`: "]);
+    folder.assert_untouched();
+}
+
+#[test]
 fn a_plugin_that_fails_in_the_end_has_no_results_and_others_have_theirs() {
     let reference = Folder::new();
     run(&reference, &[], "--partitions 3").succeeds();
@@ -128,14 +166,7 @@ fn a_plugin_that_fails_in_the_end_has_no_results_and_others_have_theirs() {
 }
 
 #[test]
-fn one_that_can_not_even_be_made_fails_the_run() {
-    for at in ["create", "preferences", "buffers", "preprocess"] {
-        let folder = Folder::new();
-        let ended = run(&folder, &["attack=panic", &format!("at={at}")], "--partitions 3");
-        ended.fails(1, &[&format!("plugin `hostile`, `{at}` trapped")]);
-        folder.assert_untouched();
-    }
-    // On workers alone it is one failure after the other.
+fn one_that_can_not_be_made_on_workers_fails_at_one_partition_after_the_other() {
     let folder = Folder::new();
     let ended = run(&folder, &["attack=panic", "at=create", "on=worker"], "--partitions 3");
     assert_eq!(ended.code, Some(3), "{ended:?}");

@@ -203,6 +203,37 @@ fn an_interrupted_run_leaves_a_checkpoint_and_says_so() {
 }
 
 #[test]
+fn a_run_holds_its_checkpoint_and_leaves_that_of_another_one_alone() {
+    let folder = Folder::new();
+    let endless = ["--plugin", "hostile_guest", "-p", "attack=loop", "-p", "partition=15", "--timeout", "600"];
+    let child = folder.start(&[&SLOW[..], &["out", "--checkpoint", "0.05"], &endless[..]].concat());
+    let start = Instant::now();
+    let checkpoint = folder.path("out/checkpoint.lthost");
+    while !checkpoint.exists() {
+        assert!(start.elapsed() < Duration::from_mins(1), "no checkpoint appeared");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let is_held = |file: &fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
+    assert!(is_held(&fs::File::open(&checkpoint).unwrap()));
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = Ended::of(&wait(child, Duration::from_secs(20)), start);
+    ended.fails(1, &["the same command with --resume goes on from its checkpoint"]);
+    // As if it were at work again.
+    let held = fs::File::open(&checkpoint).unwrap();
+    held.try_lock().unwrap();
+    let before = fs::read(&checkpoint).unwrap();
+    let other = |more: &[&str]| folder.lthost(&[&SLOW[..], &["out", "--plugin", "sum"], more].concat());
+    other(&["--resume"]).fails(1, &["the run that writes the checkpoint in `out` is still at work"]);
+    let beside = other(&["--checkpoint", "0.001"]);
+    let warning = "warning: `out` has the checkpoint of a run that is at work: it stays, and this run writes none\n";
+    assert!(beside.succeeds().stderr.starts_with(warning), "{beside:?}");
+    assert_eq!(fs::read(&checkpoint).unwrap(), before);
+    drop(held);
+    other(&[]).succeeds();
+    assert!(!checkpoint.exists());
+}
+
+#[test]
 fn a_killed_run_goes_on_from_its_last_checkpoint() {
     let folder = Folder::new();
     let ended = killed(&folder, "KILL", &["--checkpoint", "0.05"]);

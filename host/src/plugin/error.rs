@@ -169,6 +169,11 @@ impl PluginError {
         self.call().is_some() && !is_of_run
     }
 
+    /// Whether the plugin says no to its parameters, or to such data with them: what it was asked for can't be.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Failed { call, .. } if matches!(call.function, "create" | "update"))
+    }
+
     /// What failed, without where in the run.
     pub fn without_place(&self) -> String {
         let place = self.call().map(|call| call.place.to_string()).unwrap_or_default();

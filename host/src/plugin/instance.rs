@@ -473,11 +473,6 @@ impl Instance {
         self.finish_emission("results", &Place::default()).map(joined)
     }
 
-    /// Its memory counts no longer: another instance takes its place.
-    pub(crate) fn make_way(&mut self) {
-        self.store.data_mut().make_way();
-    }
-
     /// The plugin did what the contract forbids.
     pub(crate) fn broke(&self, function: &'static str, what: &str) -> PluginError {
         PluginError::BrokeContract { call: self.call_of(function, Place::default()), what: printable(what, 4000) }

@@ -220,11 +220,6 @@ impl State {
         self.deadline = after(Instant::now(), self.limits.timeout).min(self.end_of_run);
     }
 
-    /// What memory it has counts no longer.
-    pub(super) fn make_way(&mut self) {
-        self.share.give_back(std::mem::take(&mut self.memory_bytes));
-    }
-
     /// Passes on what the plugin logs, or prints.
     pub(super) fn log(&mut self, level: LogLevel, message: &str) {
         if level == LogLevel::Error {
@@ -266,7 +261,7 @@ fn after(start: Instant, time: Duration) -> Instant {
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.make_way();
+        self.share.give_back(self.memory_bytes);
     }
 }
 

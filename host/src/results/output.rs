@@ -111,7 +111,7 @@ impl Output {
     }
 
     /// Says that there is no such file, a path relative to the folder: beside what is new, that of an earlier run would mislead.
-    /// With the next [`Output::commit`] it goes, unless the run reads it.
+    /// With the next [`Output::commit`] it goes, unless the run reads it, or has one after all.
     pub fn leave_out(&mut self, path: PathBuf) {
         self.absent.push(path);
     }
@@ -128,7 +128,9 @@ impl Output {
             fs::rename(self.staging_dir().join(file), self.dir.join(file))
                 .map_err(|source| self.failed(&format!("make `{}`", file.display()), source))?;
         }
-        for place in std::mem::take(&mut self.absent).iter().map(|path| self.dir.join(path)) {
+        let mut absent = std::mem::take(&mut self.absent);
+        absent.retain(|path| !files.contains(path));
+        for place in absent.iter().map(|path| self.dir.join(path)) {
             let is_input = place.canonicalize().is_ok_and(|place| self.inputs.contains(&place));
             if !is_input && place.is_file() {
                 // If it can't be removed, the record of the run still says what there is.
@@ -235,12 +237,14 @@ mod tests {
             fs::write(at(name), name).unwrap();
         }
         let mut output = Output::create(dir.path(), &[at("input")]).unwrap();
-        for name in ["old", "input", "never", "a/b"] {
+        for name in ["old", "input", "never", "a/b", "new"] {
             output.leave_out(name.into());
         }
+        output.stage("new".as_ref(), |out| out.write_all(b"x")).unwrap();
         assert!(at("old").exists());
         output.commit().unwrap();
-        assert_eq!([at("old"), at("input"), at("other")].map(|path| path.exists()), [false, true, true]);
+        let left = [at("old"), at("input"), at("other"), at("new")].map(|path| path.exists());
+        assert_eq!(left, [false, true, true, true]);
     }
 
     #[test]

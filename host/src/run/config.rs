@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::RunError;
 use crate::{
     correction::Corrections,
-    plugin::{Argument, Handover, Limits, Plugin},
+    plugin::{Argument, Handover, Limits, Plugin, PluginError},
     shape::Array,
 };
 
@@ -41,17 +42,28 @@ pub struct PageCache {
     pub keep_bytes: Option<u64>,
 }
 
-/// What becomes of a run in which a plugin fails at a partition.
+/// What becomes of a run in which a plugin fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnError {
     /// The run fails.
     #[default]
     Abort,
-    /// The partition is left out of this plugin's results, and all else goes on. See [`Outcome::failures`](super::Outcome::failures).
+    /// The partition is left out of this plugin's results, and all else goes on; if it fails before there are data, it has
+    /// none, unless nothing else is left to go on. See [`Outcome::failures`](super::Outcome::failures).
     Skip {
         /// A plugin that fails more often than that gets no more partitions.
         max_errors: u64,
     },
+}
+
+impl OnError {
+    /// The failure of a plugin, if the run goes on then; else the error again.
+    pub(super) fn skippable(self, error: RunError) -> Result<PluginError, RunError> {
+        match error {
+            RunError::Plugin(error) if self != Self::Abort && error.is_failed_call() => Ok(error),
+            error => Err(error),
+        }
+    }
 }
 
 /// How to run.

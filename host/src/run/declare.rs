@@ -19,7 +19,7 @@ use crate::{
 ///
 /// [`PluginError`].
 pub fn describe(plugin: &Plugin, limits: &Limits) -> Result<Manifest, PluginError> {
-    Instance::new(plugin, &Sandbox::new(limits.clone(), Cancel::default(), silent()))?.describe()
+    Ok(start(plugin, &Sandbox::new(limits.clone(), Cancel::default(), silent()))?.1)
 }
 
 /// What a UDF says of itself, once it knows its parameters and the shape of the data.
@@ -53,17 +53,23 @@ pub fn declare(spec: &UdfSpec, nav: &Shape, sig: &Shape, dtype: Dtype, limits: &
         corrections: Corrections::default(),
     };
     let sandbox = Sandbox::new(limits.clone(), Cancel::default(), silent());
-    Ok(create(&scan, spec, &sandbox)?.2)
+    Ok(create(&scan, spec, start(&spec.plugin, &sandbox)?, limits)?.2)
 }
 
-/// The instance of the main thread, and what it says.
+/// The instance of the main thread, and what it is.
+pub(super) fn start(plugin: &Plugin, sandbox: &Sandbox) -> Result<(Instance, Manifest), PluginError> {
+    let mut main = Instance::new(plugin, sandbox)?;
+    let manifest = main.describe()?;
+    Ok((main, manifest))
+}
+
+/// Creates its UDF, and asks that for what it says.
 pub(super) fn create(
     scan: &Scan,
     spec: &UdfSpec,
-    sandbox: &Sandbox,
+    (mut main, manifest): (Instance, Manifest),
+    limits: &Limits,
 ) -> Result<(Instance, Arc<Parameters>, Declared), RunError> {
-    let mut main = Instance::new(&spec.plugin, sandbox)?;
-    let manifest = main.describe()?;
     let parameters = Arc::new(resolve(&manifest, &spec.arguments, scan.axes())?);
     main.create(&parameters, &scan.meta(), Role::Main)?;
     let preferences = main.preferences()?;
@@ -93,8 +99,7 @@ pub(super) fn create(
     let buffers = main.buffers(input_dtype)?;
     let capabilities = (manifest.capabilities.merge || manifest.capabilities.merge_all, manifest.capabilities.results);
     // Results have an entry for every frame of the scan, also where a ROI leaves few of them.
-    let limits =
-        DeclarationLimits { max_buffers: sandbox.limits.max_buffers, max_bytes: sandbox.limits.max_result_bytes };
+    let limits = DeclarationLimits { max_buffers: limits.max_buffers, max_bytes: limits.max_result_bytes };
     check_declarations(&buffers, capabilities, (scan.nav.size(), &scan.sig), limits)
         .map_err(|error| main.broke("buffers", &error.to_string()))?;
     Ok((main, parameters, Declared { manifest, preferences, granularity, input_dtype, buffers }))

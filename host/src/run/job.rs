@@ -104,7 +104,7 @@ impl Job {
         let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
         let sampler = config.profile.then(Sampler::default);
         let sandbox = Sandbox { sampler, ..Sandbox::new(limits, cancel.clone(), logger) };
-        let mut udfs = prepare(&source.scan, specs, &sandbox, &clock)?;
+        let mut udfs = prepare(&source.scan, specs, (&sandbox, config.on_error), &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(plan.window(&source.dataset, config, udf))).collect();
         let paging = Paging::new(&source.dataset, &plan, (&config.page_cache, pool.n_workers()));
@@ -114,8 +114,12 @@ impl Job {
         updates.sort_by_key(|(partition, _)| *partition);
         for (partition, update) in &updates {
             let from = plan.position(*partition);
-            schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
+            // One that said nothing has no parameters.
+            if !udfs.iter().any(|udf| udf.dead.is_some() && udf.label == update.label) {
+                schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
+            }
         }
+        let given_up = udfs.iter().map(|udf| AtomicBool::new(udf.dead.is_some())).collect();
         schedule.go_on_from(n_resumed);
         let n_frames_resumed = plan.partitions[..n_resumed].iter().map(PlannedPartition::n_frames).sum();
         let merger = Merger {
@@ -144,7 +148,7 @@ impl Job {
             mailbox: Arc::clone(mailbox),
             start: Instant::now(),
             has_failed: AtomicBool::new(false),
-            given_up: specs.iter().map(|_| AtomicBool::new(false)).collect(),
+            given_up,
             schedule: Mutex::new(schedule),
             inbox: Mutex::new(Inbox {
                 early: BTreeMap::new(),
@@ -263,10 +267,7 @@ impl Job {
 
     /// The failure of a plugin, if the run goes on then; else the error again.
     pub(super) fn skippable(&self, error: RunError) -> Result<PluginError, RunError> {
-        match error {
-            RunError::Plugin(error) if self.config.on_error != OnError::Abort && error.is_failed_call() => Ok(error),
-            error => Err(error),
-        }
+        self.config.on_error.skippable(error)
     }
 
     /// Whether a UDF has failed too often to get more partitions.
@@ -422,7 +423,7 @@ impl Job {
             let updated = self.clock.time(task, || udf.update(&self.source.scan, &change.parameters));
             if let Err(error) = updated {
                 // What its results are made with is not what was wanted: there are none.
-                udf.dead = Some(Arc::new(self.skippable(error.into())?));
+                udf.die(self.skippable(error.into())?);
                 self.given_up[change.udf].store(true, Ordering::Relaxed);
             }
         }

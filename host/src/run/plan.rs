@@ -83,10 +83,11 @@ impl Plan {
         let partitions = within_roi(all, roi, &dataset.present());
         let depth = partitions.iter().map(PlannedPartition::n_frames).max().unwrap_or(0).max(1);
         let whole = Tiling { depth, blocks: vec![SigBlock::whole(dataset.sig())] };
-        let mut tiling = choose_tiling(dataset, config, udfs);
+        let udfs: Vec<&Prepared> = udfs.iter().filter(|udf| udf.dead.is_none()).collect();
+        let mut tiling = choose_tiling(dataset, config, &udfs);
         tiling.depth = tiling.depth.min(depth);
         let mut plan = Self { partitions, tiling, whole, backwards: config.backwards };
-        plan.check_sizes(dataset, config, udfs)?;
+        plan.check_sizes(dataset, config, &udfs)?;
         // Only now: its tiles are those that it has among all others.
         plan.partitions.retain(|partition| config.only_partition.is_none_or(|only| only == partition.range.index));
         Ok(plan)
@@ -143,7 +144,7 @@ impl Plan {
     }
 
     /// Sees that the largest call fits into a plugin's memory, before anything runs.
-    fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Result<(), RunError> {
+    fn check_sizes(&self, dataset: &Dataset, config: &RunConfig, udfs: &[&Prepared]) -> Result<(), RunError> {
         let limit = config.limits.max_memory_bytes.min(u64::from(u32::MAX));
         // What stays in the host takes none of it.
         for udf in udfs.iter().filter(|udf| udf.preferences.form != TileForm::InHost) {
@@ -185,8 +186,8 @@ pub(super) fn within_roi(
 const MAX_BLOCKS: u64 = 4096;
 
 /// Tiles that suit all UDFs but those that want whole partitions.
-fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[Prepared]) -> Tiling {
-    let tiled = || udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
+fn choose_tiling(dataset: &Dataset, config: &RunConfig, udfs: &[&Prepared]) -> Tiling {
+    let tiled = || udfs.iter().copied().filter(|udf| udf.granularity != Granularity::Partition);
     let limit = config.limits.max_memory_bytes / 8;
     let least = dataset.sig().size().saturating_mul(16) / MAX_BLOCKS;
     let is_in_host = |udf: &Prepared| udf.preferences.form == TileForm::InHost;

@@ -1,10 +1,10 @@
 //! UDFs made ready for a run: described, created, their buffers declared and checked.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use super::{
-    Declared, Phase, RunError, UdfOutcome, UdfSpec,
-    declare::create,
+    Declared, OnError, Phase, RunError, UdfOutcome, UdfSpec,
+    declare::{create, start},
     profile::{Clock, Task},
     source::Scan,
 };
@@ -12,8 +12,8 @@ use crate::{
     buffer::{Declaration, Merge, Partial, Usage},
     merge::Merged,
     plugin::{
-        Emitted, Granularity, Instance, Manifest, MemoryShare, Parameters, Plugin, PluginError, Preferences, Role,
-        Sandbox,
+        Capabilities, Emitted, Granularity, InputDtype, Instance, Manifest, MemoryShare, Parameters, Plugin,
+        PluginError, Preferences, Role, Sandbox, TileForm,
     },
     results::{ResultBuffer, finish},
     shape::{Dtype, RoiIdx, Shape},
@@ -31,12 +31,14 @@ pub(super) struct Prepared {
     pub(super) granularity: Granularity,
     pub(super) input_dtype: Dtype,
     plugin: Plugin,
-    main: Instance,
+    /// None if it is dead.
+    main: Option<Instance>,
     /// Positions of the partitions that are left out.
     pub(super) skipped: Vec<usize>,
     /// How often it failed.
     pub(super) n_errors: u64,
-    /// Why there can't be another instance in the place of one that failed.
+    /// Why there is no instance, and will be none: the first one failed before any data were read, or there can't be another one
+    /// in the place of one that failed later.
     pub(super) dead: Option<Arc<PluginError>>,
     merged: Merged,
     /// Kept for `merge-all`.
@@ -47,6 +49,12 @@ pub(super) struct Prepared {
     clock: (Clock, usize),
     sandbox: Sandbox,
 }
+
+/// All of them are of one byte each.
+const MAX_LABEL_CHARS: usize = 64;
+
+/// Why there is an instance where one is asked for something.
+const ALIVE: &str = "nobody asks a UDF that is dead";
 
 /// What a worker needs to make its own instance.
 pub(super) struct Recipe {
@@ -65,10 +73,12 @@ pub(super) struct Recipe {
     pub(super) window: Option<usize>,
 }
 
+/// Where a run goes on without what fails, a UDF that fails here is dead; but not all of them, and not one that was asked for what
+/// can't be.
 pub(super) fn prepare(
     scan: &Scan,
     udfs: &[UdfSpec],
-    sandbox: &Sandbox,
+    (sandbox, on_error): (&Sandbox, OnError),
     clock: &Clock,
 ) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
@@ -78,52 +88,122 @@ pub(super) fn prepare(
     for (idx, spec) in udfs.iter().enumerate() {
         let sandbox = Sandbox { share: MemoryShare::among(udfs.len()), ..sandbox.clone() };
         let task = Task::new(idx, Phase::Create, None);
-        let udf = clock.time(task, || prepare_one(scan, spec, sandbox, (clock.clone(), idx)))?;
+        let udf = clock.time(task, || prepare_one(scan, spec, (sandbox, on_error), (clock.clone(), idx)))?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
         prepared.push(udf);
     }
+    if prepared.iter().all(|udf| udf.dead.is_some()) {
+        let first = prepared.swap_remove(0).dead.and_then(Arc::into_inner);
+        return Err(first.map_or(RunError::NoUdf, RunError::Plugin));
+    }
     Ok(prepared)
 }
 
-fn prepare_one(scan: &Scan, spec: &UdfSpec, sandbox: Sandbox, clock: (Clock, usize)) -> Result<Prepared, RunError> {
-    let (mut main, parameters, declared) = create(scan, spec, &sandbox)?;
-    let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
-    let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
-    let n_rows = scan.roi.n_selected();
-    let sig = scan.sig.clone();
-    main.expect_bytes(n_bytes(&declarations, n_rows, &sig), &sig);
-    let mut merged = Merged::new(declarations, n_rows, &sig);
-    if manifest.capabilities.preprocess {
-        let emitted = main.preprocess(merged.declarations(), (n_rows, &sig))?;
-        merged.replace(emitted);
+fn prepare_one(
+    scan: &Scan,
+    spec: &UdfSpec,
+    (sandbox, on_error): (Sandbox, OnError),
+    clock: (Clock, usize),
+) -> Result<Prepared, RunError> {
+    let (main, manifest) = match start(&spec.plugin, &sandbox) {
+        Ok(started) => started,
+        Err(error) => {
+            let error = skippable(error.into(), on_error)?;
+            return Prepared::dead(scan, spec, (unknown(&spec.plugin), error), (sandbox, clock));
+        }
+    };
+    let kept = manifest.clone();
+    Prepared::new(scan, spec, (main, manifest), (sandbox.clone(), clock.clone()))
+        .or_else(|error| Prepared::dead(scan, spec, (kept, skippable(error, on_error)?), (sandbox, clock)))
+}
+
+fn skippable(error: RunError, on_error: OnError) -> Result<PluginError, RunError> {
+    match error {
+        RunError::Plugin(error) if error.is_refusal() => Err(RunError::Plugin(error)),
+        error => on_error.skippable(error),
     }
-    let plugin = spec.plugin.clone();
-    let partials = Vec::new();
-    Ok(Prepared {
-        label,
-        manifest,
-        current: Arc::clone(&parameters),
-        parameters,
-        preferences,
-        granularity,
-        input_dtype,
-        plugin,
-        main,
-        skipped: Vec::new(),
-        n_errors: 0,
-        dead: None,
-        merged,
-        partials,
-        n_rows,
-        sig,
-        clock,
-        sandbox,
-    })
 }
 
 impl Prepared {
+    fn new(
+        scan: &Scan,
+        spec: &UdfSpec,
+        (main, manifest): (Instance, Manifest),
+        (sandbox, clock): (Sandbox, (Clock, usize)),
+    ) -> Result<Self, RunError> {
+        let label = label_of(spec, &manifest)?;
+        let (mut main, parameters, declared) = create(scan, spec, (main, manifest), &sandbox.limits)?;
+        let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
+        let n_rows = scan.roi.n_selected();
+        let sig = scan.sig.clone();
+        main.expect_bytes(n_bytes(&declarations, n_rows, &sig), &sig);
+        let mut merged = Merged::new(declarations, n_rows, &sig);
+        if manifest.capabilities.preprocess {
+            let emitted = main.preprocess(merged.declarations(), (n_rows, &sig))?;
+            merged.replace(emitted);
+        }
+        Ok(Self {
+            label,
+            manifest,
+            current: Arc::clone(&parameters),
+            parameters,
+            preferences,
+            granularity,
+            input_dtype,
+            plugin: spec.plugin.clone(),
+            main: Some(main),
+            skipped: Vec::new(),
+            n_errors: 0,
+            dead: None,
+            merged,
+            partials: Vec::new(),
+            n_rows,
+            sig,
+            clock,
+            sandbox,
+        })
+    }
+
+    /// One that failed before any data were read: it has its place among the others, and no results.
+    fn dead(
+        scan: &Scan,
+        spec: &UdfSpec,
+        (manifest, error): (Manifest, PluginError),
+        (sandbox, clock): (Sandbox, (Clock, usize)),
+    ) -> Result<Self, RunError> {
+        let parameters = Arc::new(Parameters { values: Vec::new(), aux: Vec::new() });
+        let preferences = Preferences {
+            input: InputDtype::Native,
+            granularity: None,
+            form: TileForm::Dense,
+            depth: None,
+            total_size: None,
+            split_rows: None,
+        };
+        Ok(Self {
+            label: label_of(spec, &manifest)?,
+            manifest,
+            current: Arc::clone(&parameters),
+            parameters,
+            preferences,
+            granularity: Granularity::Tile,
+            input_dtype: scan.dtype(),
+            plugin: spec.plugin.clone(),
+            main: None,
+            skipped: Vec::new(),
+            n_errors: 1,
+            dead: Some(Arc::new(error)),
+            merged: Merged::new(Vec::new(), scan.roi.n_selected(), &scan.sig),
+            partials: Vec::new(),
+            n_rows: scan.roi.n_selected(),
+            sig: scan.sig.clone(),
+            clock,
+            sandbox,
+        })
+    }
+
     /// `window`: what the plan says of the UDF's.
     pub(super) fn recipe(&self, window: Option<usize>) -> Recipe {
         Recipe {
@@ -149,7 +229,7 @@ impl Prepared {
         }
         let (clock, idx) = self.clock.clone();
         clock.merge(idx, partial, || {
-            let (main, sig) = (&mut self.main, &self.sig);
+            let (main, sig) = (self.main.as_mut().expect(ALIVE), &self.sig);
             let declarations = self.merged.declarations();
             let mut custom = |dest: (&[&[u8]], &[u8]), partial: &Partial| main.merge(declarations, dest, partial, sig);
             self.merged.customized(partial, &mut custom).map(Some)
@@ -220,13 +300,23 @@ impl Prepared {
     /// results.
     pub(super) fn revive(&mut self, scan: &Scan) {
         let recipe = self.recipe(None);
-        let made = recipe.replace(&mut self.main, scan, &self.parameters, Role::Main).and_then(|()| {
-            if !Arc::ptr_eq(&self.parameters, &self.current) {
-                recipe.update(&mut self.main, scan, &self.current, Role::Main)?;
+        let mut make = || {
+            let main = recipe.replace(&mut self.main, scan, &self.parameters, Role::Main)?;
+            recipe.check(main, "in another instance than in the first")?;
+            if Arc::ptr_eq(&self.parameters, &self.current) {
+                return Ok(());
             }
-            recipe.check(&mut self.main, "in another instance than in the first")
-        });
-        self.dead = made.err().map(Arc::new);
+            recipe.update(&mut self.main, scan, &self.current, Role::Main)
+        };
+        if let Err(error) = make() {
+            self.die(error);
+        }
+    }
+
+    /// There will be no more results of it.
+    pub(super) fn die(&mut self, error: PluginError) {
+        self.main = None;
+        self.dead = Some(Arc::new(error));
     }
 
     /// Results of what is merged so far.
@@ -260,7 +350,8 @@ impl Prepared {
         }
         let (clock, idx) = self.clock.clone();
         clock.time(Task::new(idx, Phase::MergeAll, None), || {
-            let emitted = self.main.merge_all(self.merged.declarations(), &self.partials, (self.n_rows, &self.sig))?;
+            let main = self.main.as_mut().expect(ALIVE);
+            let emitted = main.merge_all(self.merged.declarations(), &self.partials, (self.n_rows, &self.sig))?;
             self.merged.replace(emitted);
             Ok(())
         })
@@ -272,7 +363,8 @@ impl Prepared {
             return Ok(None);
         }
         let merged = (&self.merged.buffers()[..], self.merged.valid());
-        self.main.results(self.merged.declarations(), merged, (self.n_rows, &self.sig)).map(Some)
+        let main = self.main.as_mut().expect(ALIVE);
+        main.results(self.merged.declarations(), merged, (self.n_rows, &self.sig)).map(Some)
     }
 
     /// What it gives with these results.
@@ -304,33 +396,36 @@ impl Recipe {
         Ok(instance)
     }
 
-    /// Makes another instance in the place of one. The UDF's share of memory need not do for both.
-    fn replace(
+    /// Makes another instance in the place of one, which goes first: the UDF's share of memory need not do for both.
+    fn replace<'a>(
         &self,
-        instance: &mut Instance,
+        place: &'a mut Option<Instance>,
         scan: &Scan,
         parameters: &Parameters,
         role: Role,
-    ) -> Result<(), PluginError> {
-        instance.make_way();
-        *instance = self.start(scan, parameters, role)?;
-        Ok(())
+    ) -> Result<&'a mut Instance, PluginError> {
+        *place = None;
+        Ok(place.insert(self.start(scan, parameters, role)?))
     }
 
     /// Gives new values of parameters to an instance; one that does not take them is made anew.
     pub(super) fn update(
         &self,
-        instance: &mut Instance,
+        place: &mut Option<Instance>,
         scan: &Scan,
         parameters: &Parameters,
         role: Role,
     ) -> Result<(), PluginError> {
-        if !self.manifest.capabilities.update {
-            self.replace(instance, scan, parameters, role)?;
-            return self.check(instance, "with new parameters than with those of the start");
+        match place {
+            Some(instance) if self.manifest.capabilities.update => {
+                instance.update(parameters)?;
+                self.check(instance, "after `update` than before")
+            }
+            _ => {
+                let instance = self.replace(place, scan, parameters, role)?;
+                self.check(instance, "with new parameters than with those of the start")
+            }
         }
-        instance.update(parameters)?;
-        self.check(instance, "after `update` than before")
     }
 
     /// Holds what an instance says against what the first one said; then it may get its window.
@@ -354,6 +449,28 @@ fn n_bytes(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> u64 {
     declarations.iter().map(bytes).sum()
 }
 
+/// What is known of a plugin that does not say what it is: the name of its file, as far as letters go.
+fn unknown(plugin: &Plugin) -> Manifest {
+    let stem = Path::new(&plugin.facts().origin).file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = stem.chars().map(plain).skip_while(|&c| c == '_').take(MAX_LABEL_CHARS).collect();
+    Manifest {
+        name: if name.is_empty() { "unknown".to_owned() } else { name },
+        version: "unknown".to_owned(),
+        summary: String::new(),
+        authors: Vec::new(),
+        license: String::new(),
+        parameters: Vec::new(),
+        processes: Vec::new(),
+        capabilities: Capabilities::default(),
+    }
+}
+
+/// The label that was given, or else the plugin's name.
+fn label_of(spec: &UdfSpec, manifest: &Manifest) -> Result<String, RunError> {
+    check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))
+}
+
 /// A label becomes a folder's name.
 fn check_label(label: String) -> Result<String, RunError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
@@ -361,7 +478,7 @@ fn check_label(label: String) -> Result<String, RunError> {
     if [".json", ".npy", ".lthost"].iter().any(|end| label.ends_with(end)) {
         return Err(RunError::LabelOfFile { label });
     }
-    if starts_well && label.len() <= 64 && label.chars().all(plain) {
+    if starts_well && label.len() <= MAX_LABEL_CHARS && label.chars().all(plain) {
         Ok(label)
     } else {
         Err(RunError::Label { label })

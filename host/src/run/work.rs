@@ -72,12 +72,15 @@ impl WorkerUdf {
         let Some(instance) = &mut self.instance else { return Ok(None) };
         match work(instance, &self.parameters) {
             Ok(value) => Ok(Some(value)),
-            Err(error) => {
-                self.instance = None;
-                self.failure = Some(job.skippable(error)?);
-                Ok(None)
-            }
+            Err(error) => self.fail(job, error).map(|()| None),
         }
+    }
+
+    /// Drops the instance, which failed or could not be made.
+    fn fail(&mut self, job: &Job, error: RunError) -> Result<(), RunError> {
+        self.instance = None;
+        self.failure = Some(job.skippable(error)?);
+        Ok(())
     }
 
     /// Makes an instance, which goes through all changes of parameters: it has the same history as all others.
@@ -86,7 +89,7 @@ impl WorkerUdf {
         self.parameters = Arc::clone(&recipe.parameters);
         match job.clock.time(Task::new(idx, Phase::Create, None), || recipe.instantiate(scan)) {
             Ok(instance) => self.instance = Some(instance),
-            Err(error) => self.failure = Some(job.skippable(error.into())?),
+            Err(error) => self.fail(job, error.into())?,
         }
         for change in changes.iter().filter(|change| change.udf == idx) {
             self.update(job, idx, Arc::clone(&change.parameters))?;
@@ -97,10 +100,12 @@ impl WorkerUdf {
     /// Gives it new values of parameters.
     fn update(&mut self, job: &Job, idx: usize, parameters: Arc<Parameters>) -> Result<(), RunError> {
         let (recipe, scan) = (&job.recipes[idx], &job.source.scan);
-        self.attempt(job, |instance, _| {
-            let update = || recipe.update(instance, scan, &parameters, Role::Worker);
-            Ok(job.clock.time(Task::new(idx, Phase::Update, None), update)?)
-        })?;
+        if self.instance.is_some() {
+            let update = || recipe.update(&mut self.instance, scan, &parameters, Role::Worker);
+            if let Err(error) = job.clock.time(Task::new(idx, Phase::Update, None), update) {
+                self.fail(job, error.into())?;
+            }
+        }
         self.parameters = parameters;
         Ok(())
     }

@@ -103,9 +103,8 @@ impl Attack {
     /// How it ended, and what became of the healthy plugin in the same run.
     fn check(&self, folder: &Folder, ended: &Ended) {
         let codes: &[i32] = match self.strikes {
-            Strikes::Early => &[1, 2],
+            Strikes::Early | Strikes::Elsewhere => &[1, 2, 3],
             Strikes::OnWorkers => &[3],
-            Strikes::Elsewhere => &[1, 2, 3],
             Strikes::Never => &[0],
             Strikes::Perhaps => &[0, 1, 2, 3],
         };

@@ -25,7 +25,7 @@ pub(super) const TEXT: u32 = 2304;
 /// When the host calls a function of a plugin, and so what becomes of a run that it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strikes {
-    /// Before any data are read: there is no run, and nothing is written.
+    /// Before any data are read: it is refused and there is no run, or the run goes on without it.
     Early,
     /// On workers, with a partition at hand: that one is skipped for this plugin.
     OnWorkers,

@@ -5,15 +5,14 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lthost::{
     plugin::printable,
     run::{Control, partial::read_file},
@@ -51,12 +50,19 @@ impl CheckpointArgs {
     /// there is none.
     pub(crate) fn read(&self, dir: &Path) -> anyhow::Result<Option<Arc<Vec<u8>>>> {
         let (path, dir) = (dir.join(NAME), printable(&dir.display().to_string(), 4000));
+        let is_held = is_held(&path);
         if !self.resume {
-            if path.exists() {
+            if is_held {
+                let hint = "it stays, and this run writes none";
+                terminal::say_at("warning", &format!("`{dir}` has the checkpoint of a run that is at work: {hint}"));
+            } else if path.exists() {
                 let hint = "this run begins anew and removes it; --resume goes on from it";
                 terminal::say_at("warning", &format!("`{dir}` has the checkpoint of an interrupted run: {hint}"));
             }
             return Ok(None);
+        }
+        if is_held {
+            bail!("the run that writes the checkpoint in `{dir}` is still at work: wait for it, or end it");
         }
         match read_file(&path) {
             Ok(bytes) => Ok(Some(Arc::new(bytes))),
@@ -70,90 +76,123 @@ impl CheckpointArgs {
 
     /// Writes checkpoints of a run to its output folder from now on.
     pub(crate) fn keep(&self, control: Control, dir: &Path) -> Keeper {
-        Keeper::start(control, dir.join(NAME), self.checkpoint)
+        Keeper::start(control, Place { path: dir.join(NAME), held: Mutex::default() }, self.checkpoint)
     }
 }
 
 /// Writes checkpoints of a run to its output folder every now and then.
 pub(crate) struct Keeper {
     control: Control,
-    path: PathBuf,
+    place: Arc<Place>,
     is_wanted: bool,
-    /// Whether this run has left one.
-    has_written: Arc<AtomicBool>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Keeper {
     /// Begins to write one every `period`, or more rarely where writing takes long; never if that is zero.
-    fn start(control: Control, path: PathBuf, period: Duration) -> Self {
-        let has_written = Arc::new(AtomicBool::new(false));
+    fn start(control: Control, place: Place, period: Duration) -> Self {
+        let place = Arc::new(place);
         let (stop, stopped) = channel();
         let thread = {
-            let (control, path, has_written) = (control.clone(), path.clone(), Arc::clone(&has_written));
+            let (control, place) = (control.clone(), Arc::clone(&place));
             let work = move || {
                 let mut pause = if period.is_zero() { Duration::MAX } else { period };
                 while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                     let start = Instant::now();
-                    match write(&control, &path) {
-                        Ok(written) => has_written.fetch_or(written, Ordering::Relaxed),
-                        Err(error) => return warn(&path, &error),
-                    };
+                    if let Err(error) = place.write(&control) {
+                        return place.warn(&error);
+                    }
                     pause = period.max(start.elapsed() * SHARE);
                 }
             };
             std::thread::spawn(work)
         };
-        Self { control, path, is_wanted: !period.is_zero(), has_written, stop, thread }
+        Self { control, place, is_wanted: !period.is_zero(), stop, thread }
     }
 
     /// Ends it with the run: `was_interrupted` is none for a run that is done, and then no checkpoint is left. One that was
     /// interrupted leaves a last one. Whether there is one to go on from.
     pub(crate) fn finish(self, was_interrupted: Option<bool>) -> bool {
-        let Self { control, path, is_wanted, has_written, stop, thread } = self;
+        let Self { control, place, is_wanted, stop, thread } = self;
         drop(stop);
         // A panic of it was told where it happened; the results do not depend on it.
         let _told = thread.join();
         match was_interrupted {
             None => {
-                if let Err(error) = fs::remove_file(&path)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    warn(&path, &error);
+                if let Err(error) = place.clear() {
+                    place.warn(&error);
                 }
                 return false;
             }
-            Some(true) if is_wanted => match write(&control, &path) {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(error) => warn(&path, &error),
-            },
+            Some(true) if is_wanted => {
+                if let Err(error) = place.write(&control) {
+                    place.warn(&error);
+                }
+            }
             Some(_) => {}
         }
-        has_written.load(Ordering::Relaxed)
+        place.held().is_some()
     }
 }
 
-/// Writes a checkpoint, whole or not at all. Whether there was anything to write.
-fn write(control: &Control, path: &Path) -> io::Result<bool> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".lthost-");
-    // As results are: for whom the folder's owner likes.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = BufWriter::new(builder.tempfile_in(dir)?);
-    if !control.checkpoint(&mut file)? {
-        return Ok(false);
-    }
-    file.flush()?;
-    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(true)
+/// Where the checkpoint of a run is.
+struct Place {
+    path: PathBuf,
+    /// The one that this run has written, locked: other runs leave it alone.
+    held: Mutex<Option<fs::File>>,
 }
 
-fn warn(path: &Path, error: &io::Error) {
-    terminal::say_at("warning", &format!("checkpoint `{}`: {error}; the run goes on without", path.display()));
+impl Place {
+    /// Writes a checkpoint, whole or not at all; none if nothing is merged.
+    fn write(&self, control: &Control) -> io::Result<()> {
+        let mut held = self.held();
+        if held.is_none() && is_held(&self.path) {
+            return Err(io::Error::other("another run that is at work has its own there"));
+        }
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".lthost-");
+        // As results are: for whom the folder's owner likes.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = BufWriter::new(builder.tempfile_in(dir)?);
+        if !control.checkpoint(&mut file)? {
+            return Ok(());
+        }
+        file.flush()?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        // Some file systems have no locks.
+        let _held_if_possible = file.as_file().try_lock();
+        *held = Some(file.persist(&self.path)?);
+        Ok(())
+    }
+
+    /// Removes the checkpoint, unless it is that of another run at work.
+    fn clear(&self) -> io::Result<()> {
+        if self.held().is_none() && is_held(&self.path) {
+            return Ok(());
+        }
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<fs::File>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warn(&self, error: &io::Error) {
+        let path = self.path.display();
+        terminal::say_at("warning", &format!("checkpoint `{path}`: {error}; the run goes on without"));
+    }
+}
+
+/// Whether a run at work holds the checkpoint that is there.
+fn is_held(path: &Path) -> bool {
+    let is_locked = |file: fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
+    // Not a pipe, from which nobody may ever read; and a confined process may write there, not read.
+    path.is_file() && fs::OpenOptions::new().write(true).open(path).is_ok_and(is_locked)
 }

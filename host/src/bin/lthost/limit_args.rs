@@ -275,16 +275,17 @@ fn stack(text: &str) -> Result<Bytes, Usage> {
     }
 }
 
-/// `512M`, `2G`, or a number of bytes.
+/// `512M`, `2G` and the like, or a number of bytes.
 pub(crate) fn bytes(text: &str) -> Result<u64, Usage> {
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 10),
-        Some((at, 'M')) => (&text[..at], 20),
-        Some((at, 'G')) => (&text[..at], 30),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        Some((at, 't' | 'T')) => (&text[..at], 40),
         _ => (text, 0),
     };
     let number: u64 =
-        digits.parse().map_err(|_| Usage(format!("{text:?} is no number of bytes, write it like 512M or 2G")))?;
+        digits.parse().map_err(|_| Usage(format!("{text:?} is no whole number of bytes, write it like 512M or 2G")))?;
     number.checked_mul(1 << shift).ok_or_else(|| Usage(format!("{text:?} is too large")))
 }
 
@@ -296,6 +297,7 @@ mod tests {
     fn sizes_have_units() {
         assert_eq!(bytes("2G").unwrap(), 2 << 30);
         assert_eq!(bytes("17").unwrap(), 17);
+        assert_eq!(bytes("1t").unwrap(), 1 << 40);
         assert!(bytes("G").is_err() && bytes("").is_err() && bytes("99999999999G").is_err());
     }
 

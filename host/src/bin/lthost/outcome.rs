@@ -44,6 +44,7 @@ impl Run<'_> {
         for udf in &outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
+                pictures::leave_out(output, &udf.label, result);
                 if png {
                     pictures::stage(output, &udf.label, result, self.scene(outcome, udf))?;
                 }

@@ -2,18 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
-use anyhow::Context;
 use clap::{ArgGroup, ArgMatches};
 use lthost::{
     dataset::Dataset,
     results::Output,
-    run::{Control, Observer, Outcome, Pool, RunError},
+    run::{Observer, Outcome, Pool, RunError},
 };
 
 use crate::{
@@ -21,7 +17,9 @@ use crate::{
     confine,
     dump::{self, FrameAt},
     failures::{self, OnErrorArgs},
+    interrupt,
     job_args::{Job, JobArgs},
+    labels::{self, Recorded},
     live::{self, Every, Watch},
     logs, outcome,
     preview::Preview,
@@ -94,11 +92,17 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
     let resumable = opts.output.as_deref().filter(|_| is_whole);
     config.resume = resumable.map(|dir| opts.checkpoint.read(dir)).transpose()?.flatten();
+    // Whatever is begun from here on is brought to an end.
+    let signals = interrupt::hold()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
-    // This one may ask for files that are out of reach then.
+    // These may ask for files that are out of reach then.
     let n_workers = opts.job.running.n_workers();
+    let recorded = opts.output.as_deref().map(Recorded::read);
     // From here on plugins run.
     opts.job.running.limits.confine(&confine::needs(Some(&dataset), output.as_ref()))?;
+    if let Some(recorded) = &recorded {
+        labels::check(&specs, &config.limits, recorded)?;
+    }
     let preview = |choice: &str| Preview::new(choice, &specs, &config.limits, opts.every.is_some());
     let mut preview = opts.preview.as_deref().map(preview).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
@@ -107,7 +111,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
     let running = Pool::new(n_workers)?.start(&dataset, &specs, &config, observer);
     config.resume = None;
-    cancel_on_signal(running.control())?;
+    signals.cancel(running.control())?;
     let keeper = resumable.map(|dir| opts.checkpoint.keep(running.control(), dir));
     let mut written = None;
     let data = outcome::record_dataset(&dataset);
@@ -185,16 +189,4 @@ fn failed(error: anyhow::Error, written: Option<u64>, dir: Option<&Path>, is_res
 /// What can be done with what a run has left.
 fn hint(is_resumable: bool) -> &'static str {
     if is_resumable { "; the same command with --resume goes on from its checkpoint" } else { "" }
-}
-
-/// Ctrl-C ends the run in order; a second one ends the program.
-fn cancel_on_signal(control: Control) -> anyhow::Result<()> {
-    let was_asked = AtomicBool::new(false);
-    let handle = move || {
-        if was_asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(1);
-        }
-        control.cancel();
-    };
-    ctrlc::set_handler(handle).context("signals can't be handled")
 }

@@ -44,9 +44,7 @@ fn by_run(error: &RunError) -> bool {
 fn by_plugin(error: &PluginError) -> bool {
     match error {
         PluginError::Argument { .. } | PluginError::Unknown { .. } | PluginError::NoWebAssembly { .. } => true,
-        // What it says no to in these are the parameters, and that they do not fit the data.
-        PluginError::Failed { call, .. } => matches!(call.function, "create" | "update"),
-        _ => false,
+        error => error.is_refusal(),
     }
 }
 
