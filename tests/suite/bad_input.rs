@@ -438,6 +438,8 @@ fn a_command_that_makes_no_sense_is_exit_2() {
     folder.lthost(&["run", "--dataset", "scan.npy"]).fails(2, &["--plugin <NAME|FILE>"]);
     folder.lthost(&["run", "--plugin", "sum"]).fails(2, &["--dataset <PATH>"]);
     folder.lthost(&["run", "--plugin", "sum", "--dataset", "scan.npy", "--png"]).fails(2, &["--output <DIR>"]);
+    let negative = ["run", "--plugin", "sum", "--dataset", "scan.npy", "--timeout", "-1"];
+    folder.lthost(&negative).fails(2, &["invalid value '-1' for '--timeout"]);
     folder.lthost(&["frobnicate"]).fails(2, &["unrecognized subcommand 'frobnicate'"]);
     assert_eq!(folder.lthost(&[]).code, Some(2));
 }
@@ -496,9 +498,8 @@ fn a_place_that_is_taken_by_a_file_is_told() {
 fn a_full_disk_leaves_nothing() {
     let folder = Folder::new();
     save(&folder.path("large.npy"), &counts(&[2, 1024, 1024]));
-    // No file may grow beyond 2 MiB, and the signal for that is ignored: writing fails, as on a full disk. The data
-    // set is there already.
-    let limit = "trap '' XFSZ; ulimit -f 4096;";
+    // No file may grow beyond 2 MiB: writing fails, as on a full disk. The data set is there already.
+    let limit = "ulimit -f 4096;";
     let run = "$lthost run --quiet --plugin sum --plugin sumsig --dataset large.npy -o";
     let ended = folder.shell(&format!("{limit} {run} out"));
     ended.fails(
@@ -548,13 +549,17 @@ fn a_signal_at_any_moment_leaves_nothing_behind() {
     let args =
         ["run", "--quiet", "--dataset", "scan.npy", "-o", "out", "--plugin", "hostile_guest", "-p", "attack=loop"];
     let mut codes = Vec::new();
-    for delay in 0..40 {
+    // On a busy machine it takes long until it has begun.
+    for delay in (0..40).chain((40..).step_by(40)) {
         let (start, child) = (Instant::now(), folder.start(&args));
         std::thread::sleep(Duration::from_millis(delay));
         let pid = i32::try_from(child.id()).unwrap();
         assert!(Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap().success());
         codes.push(Ended::of(&wait(child, Duration::from_secs(10)), start).code);
         folder.assert_untouched();
+        if delay >= 40 && codes.contains(&Some(1)) || delay > 10_000 {
+            break;
+        }
     }
     // Before there is anything to be left, the program just ends.
     assert!(codes.iter().all(|code| matches!(code, None | Some(1))) && codes.contains(&Some(1)), "{codes:?}");
@@ -573,17 +578,24 @@ fn a_plugin_does_not_replace_the_results_of_another_one_under_its_name() {
     refused.fails(
         2,
         &[
-            "plugin `./stranger.wasm` calls itself `hostile`, and `out/hostile` may be of another one",
-            "--plugin hostile=./stranger.wasm",
+            "plugin `./stranger.wasm` calls itself `hostile`, under which there are results of another one",
+            "`--plugin hostile=./stranger.wasm` replaces them",
         ],
     );
     assert_eq!(folder.result("out/hostile/intensity.npy").data, before);
-    // Who says so may, and then again and again.
+    // Not only those of the last run are known, and partials don't tell who gave a label.
+    run("", "sumsig").succeeds();
+    run("", "./stranger.wasm").fails(2, &["under which there are results of another one"]);
+    folder.shell("$lthost partial --partition 0 -o 0.partial --dataset scan.npy --plugin ./stranger.wasm").succeeds();
+    folder.shell("$lthost merge 0.partial -o out").fails(2, &["under which there are results of another one"]);
+    folder.shell("$lthost merge 0.partial -o merged").succeeds();
+    assert_eq!(folder.result("out/hostile/intensity.npy").data, before);
+    // Who says so may, and then again and again, wherever it is and however it is called.
     run("hostile=", "./stranger.wasm").succeeds();
-    run("", "./stranger.wasm").succeeds();
-    fs::remove_dir_all(folder.path("out")).unwrap();
-    run("", "./stranger.wasm").succeeds();
-    run("", "./stranger.wasm").succeeds();
+    run("", "sumsig").succeeds();
+    run("", "$PWD/stranger.wasm").succeeds();
+    folder.shell("cp stranger.wasm moved.wasm").succeeds();
+    run("", "moved.wasm").succeeds();
 }
 
 #[test]

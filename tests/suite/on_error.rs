@@ -137,6 +137,56 @@ fn a_plugin_that_fails_before_there_are_data_has_no_results_and_others_have_thei
 }
 
 #[test]
+fn what_an_earlier_run_left_of_a_plugin_that_failed_goes_and_nothing_else() {
+    let folder = Folder::new();
+    run(&folder, &[], "--partitions 3 --png").succeeds();
+    let files = |label: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path(&format!("out/{label}"))).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    folder.write("out/evil/mine.png", "mine");
+    folder.write("out/healthy/intensity_7.png", "mine");
+    assert!(files("evil").len() > 3 && files("healthy").len() > 3);
+    let ended = run(&folder, &["attack=trap", "at=buffers"], "--partitions 3");
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(files("evil"), ["mine.png"]);
+    assert!(files("healthy").contains(&"intensity_7.png".to_owned()), "{:?}", files("healthy"));
+    let pictures = files("healthy").iter().filter(|name| name.ends_with(".png")).count();
+    assert_eq!(pictures, 1, "{:?}", files("healthy"));
+}
+
+#[test]
+fn beside_a_plugin_that_failed_before_there_were_data_all_else_works() {
+    let folder = Folder::new();
+    let dead = "--on-error skip --partitions 3 --plugin hostile_guest -p attack=trap -p at=buffers";
+    let dead = dead.replace("hostile_guest", &wasm("hostile_guest").display().to_string());
+    let told = ["error: plugin `hostile`, `buffers` trapped", "there are none of `hostile`"];
+    let beside = |more: &str| {
+        let ended = folder.shell(&format!("$lthost run --quiet --dataset scan.npy --plugin sumsig {dead} {more}"));
+        assert!(ended.code == Some(3) && told.iter().all(|part| ended.stderr.contains(part)), "{more}: {ended:?}");
+        ended
+    };
+    // Pictures of the one, and of the other.
+    let healthy = beside("--preview sumsig");
+    let picture: Vec<&str> = healthy.stderr.lines().take_while(|line| !line.contains("sumsig.intensity, ")).collect();
+    assert!(picture.len() > 1 && !picture.concat().contains('?'), "{healthy:?}");
+    assert!(healthy.stdout.contains("hostile (hostile 0.1.0)\n  no results\n"), "{healthy:?}");
+    beside("--preview hostile --every 1p -o out");
+    assert!(folder.path("out/sumsig/intensity.npy").exists());
+    let frame = beside("--frame 3");
+    assert!(!frame.stdout.contains("not in the file"), "{frame:?}");
+    let partition = beside("--partition 1");
+    assert!(partition.stdout.contains("partition 1 alone: 13 of 20 frames are not"), "{partition:?}");
+    // What it is known by is not what ends a run, and a checkpoint has no results of it.
+    beside("--update 1:hostile.no=1");
+    folder.write("out/checkpoint.lthost", "of a run in which it lived");
+    let resumed = folder.shell(&format!("$lthost run --quiet --dataset scan.npy --plugin sum {dead} -o out --resume"));
+    resumed.fails(1, &["plugin `hostile`, `buffers` trapped"]);
+}
+
+#[test]
 fn a_run_of_which_nothing_is_left_fails_and_so_does_one_that_was_called_wrongly() {
     let folder = Folder::new();
     let run = |more: &str| {

@@ -203,33 +203,33 @@ fn an_interrupted_run_leaves_a_checkpoint_and_says_so() {
 }
 
 #[test]
-fn a_run_holds_its_checkpoint_and_leaves_that_of_another_one_alone() {
+fn a_run_leaves_the_checkpoint_of_another_one_alone_that_is_at_work() {
     let folder = Folder::new();
     let endless = ["--plugin", "hostile_guest", "-p", "attack=loop", "-p", "partition=15", "--timeout", "600"];
-    let child = folder.start(&[&SLOW[..], &["out", "--checkpoint", "0.05"], &endless[..]].concat());
-    let start = Instant::now();
+    let first = [&SLOW[..], &["out", "--checkpoint", "0.05"], &endless[..]].concat();
     let checkpoint = folder.path("out/checkpoint.lthost");
-    while !checkpoint.exists() {
-        assert!(start.elapsed() < Duration::from_mins(1), "no checkpoint appeared");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let is_held = |file: &fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
-    assert!(is_held(&fs::File::open(&checkpoint).unwrap()));
-    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
-    let ended = Ended::of(&wait(child, Duration::from_secs(20)), start);
-    ended.fails(1, &["the same command with --resume goes on from its checkpoint"]);
-    // As if it were at work again.
-    let held = fs::File::open(&checkpoint).unwrap();
-    held.try_lock().unwrap();
-    let before = fs::read(&checkpoint).unwrap();
     let other = |more: &[&str]| folder.lthost(&[&SLOW[..], &["out", "--plugin", "sum"], more].concat());
-    other(&["--resume"]).fails(1, &["the run that writes the checkpoint in `out` is still at work"]);
-    let beside = other(&["--checkpoint", "0.001"]);
-    let warning = "warning: `out` has the checkpoint of a run that is at work: it stays, and this run writes none\n";
-    assert!(beside.succeeds().stderr.starts_with(warning), "{beside:?}");
-    assert_eq!(fs::read(&checkpoint).unwrap(), before);
-    drop(held);
-    other(&[]).succeeds();
+    // As soon as it is at work, and also where it goes on from a checkpoint itself.
+    for again in [&[][..], &["--resume"]] {
+        let child = folder.start(&[&first[..], again].concat());
+        let start = Instant::now();
+        while !checkpoint.exists() {
+            assert!(start.elapsed() < Duration::from_mins(1), "no checkpoint appeared");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        other(&["--resume"]).fails(1, &["another run is at work in `out`, whose checkpoint it may be"]);
+        let beside = other(&["--checkpoint", "0.001"]);
+        let warning = "warning: another run is at work in `out`: this one writes no checkpoint, and leaves that of the other one alone\n";
+        assert!(beside.succeeds().stderr.starts_with(warning), "{beside:?}");
+        assert!(checkpoint.exists());
+        assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+        let ended = Ended::of(&wait(child, Duration::from_secs(20)), start);
+        ended.fails(1, &["the same command with --resume goes on from its checkpoint"]);
+    }
+    // Now it is that of nobody.
+    let anew = other(&[]);
+    assert!(anew.succeeds().stderr.starts_with("warning: `out` has the checkpoint of an interrupted run"), "{anew:?}");
     assert!(!checkpoint.exists());
 }
 

@@ -23,6 +23,8 @@ pub struct Output {
     made: Vec<PathBuf>,
     /// Files that the run reads, canonical: none of them is replaced.
     inputs: Vec<PathBuf>,
+    /// Files that are staged, relative to the folder.
+    staged: Vec<PathBuf>,
     /// Files that an earlier run may have left and this one has none of, relative to the folder.
     absent: Vec<PathBuf>,
 }
@@ -52,8 +54,8 @@ impl Output {
         let mut missing: Vec<PathBuf> = dir.ancestors().take_while(|dir| !dir.exists()).map(Path::to_owned).collect();
         missing.reverse();
         let inputs = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
-        let mut output =
-            Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs, absent: Vec::new() };
+        let (staged, absent) = (Vec::new(), Vec::new());
+        let mut output = Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs, staged, absent };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
         remove_abandoned(dir);
         let staging = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
@@ -80,7 +82,11 @@ impl Output {
     /// # Errors
     ///
     /// [`OutputError`].
-    pub fn stage(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
+    pub fn stage(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
         let write_file = || {
             let staged = self.staging_dir().join(path);
             if let Some(parent) = staged.parent() {
@@ -90,7 +96,14 @@ impl Output {
             write(&mut file)?;
             file.flush()
         };
-        write_file().map_err(|source| self.failed(&format!("write `{}`", path.display()), source))
+        write_file().map_err(|source| self.failed(&format!("write `{}`", path.display()), source))?;
+        self.staged.push(path.to_owned());
+        Ok(())
+    }
+
+    /// The files that are staged, relative to the folder.
+    pub fn staged(&self) -> &[PathBuf] {
+        &self.staged
     }
 
     /// Stages a result as `LABEL/NAME.npy`, with `LABEL/NAME.mask.npy` beside it if it has a mask.
@@ -128,11 +141,13 @@ impl Output {
             fs::rename(self.staging_dir().join(file), self.dir.join(file))
                 .map_err(|source| self.failed(&format!("make `{}`", file.display()), source))?;
         }
+        self.staged.clear();
         let mut absent = std::mem::take(&mut self.absent);
         absent.retain(|path| !files.contains(path));
         for place in absent.iter().map(|path| self.dir.join(path)) {
             let is_input = place.canonicalize().is_ok_and(|place| self.inputs.contains(&place));
-            if !is_input && place.is_file() {
+            let is_elsewhere = place.parent().is_some_and(|folder| folder != self.dir && folder.is_symlink());
+            if !is_input && !is_elsewhere && place.is_file() {
                 // If it can't be removed, the record of the run still says what there is.
                 let _gone_or_not = fs::remove_file(place);
             }
@@ -250,7 +265,7 @@ mod tests {
     #[test]
     fn a_failed_run_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let output = Output::create(dir.path(), &[]).unwrap();
+        let mut output = Output::create(dir.path(), &[]).unwrap();
         let full = || io::Error::from(io::ErrorKind::StorageFull);
         assert!(output.stage(Path::new("a.npy"), |_| Err(full())).is_err());
         drop(output);

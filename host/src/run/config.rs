@@ -1,11 +1,11 @@
 //! What a run is told.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::RunError;
 use crate::{
     correction::Corrections,
-    plugin::{Argument, Handover, Limits, Plugin, PluginError},
+    plugin::{Argument, Handover, Limits, Plugin, PluginError, printable},
     shape::Array,
 };
 
@@ -18,6 +18,34 @@ pub struct UdfSpec {
     pub plugin: Plugin,
     /// Its parameters, as far as given.
     pub arguments: Vec<(String, Argument)>,
+}
+
+/// Results that are there already, where those of a run will go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Their label.
+    pub label: String,
+    /// SHA-256 of the plugins whose results they are, in whatever version.
+    pub plugins: Vec<String>,
+}
+
+impl Taken {
+    /// Sees that a plugin that calls itself otherwise than its file does not take the place of results of another one that way.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::LabelTaken`].
+    pub fn check(all: &[Self], plugin: &Plugin, label: &str) -> Result<(), RunError> {
+        let (origin, sha256) = (&plugin.facts().origin, &plugin.facts().sha256);
+        // Compilers of Rust make the one of the other.
+        let plain = |name: &str| name.replace('-', "_");
+        let is_named_so =
+            Path::new(origin).file_stem().is_some_and(|stem| plain(&stem.to_string_lossy()) == plain(label));
+        if is_named_so || !all.iter().any(|taken| taken.label == label && !taken.plugins.contains(sha256)) {
+            return Ok(());
+        }
+        Err(RunError::LabelTaken { plugin: printable(origin, 4000), label: label.to_owned() })
+    }
 }
 
 /// New values for parameters of a UDF, from some partition on.
@@ -94,8 +122,11 @@ pub struct RunConfig {
     /// Go on from what [`Control::checkpoint`](super::Control::checkpoint) wrote of a run with the same data set, UDFs and
     /// configuration; workers, limits and the way of handing over may be others. Gives the same bits as a run in one go.
     pub resume: Option<Arc<Vec<u8>>>,
-    /// What becomes of it if a plugin fails. A run on partitions elsewhere fails in any case.
+    /// What becomes of it if a plugin fails. A run on partitions elsewhere fails in any case; and so does one that goes on from a
+    /// checkpoint if a plugin fails before there are data, as the checkpoint has results of it.
     pub on_error: OnError,
+    /// Results that are there already: no UDF gives itself the label of another plugin's.
+    pub taken: Vec<Taken>,
     /// Record where the time goes: [`Outcome::profile`](super::Outcome::profile).
     pub profile: bool,
 }

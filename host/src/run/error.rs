@@ -38,6 +38,17 @@ pub enum RunError {
         /// The label.
         label: String,
     },
+    /// A label that a UDF gives itself, under which there are results of another plugin.
+    #[error(
+        "plugin `{plugin}` calls itself `{label}`, under which there are results of another one: `--plugin {label}={plugin}` \
+         replaces them; or give it another label, or the run another output folder"
+    )]
+    LabelTaken {
+        /// Where the plugin came from.
+        plugin: String,
+        /// The label.
+        label: String,
+    },
     /// A label that can't be a folder's name.
     #[error(
         "label {label:?} is not made of 1 to 64 letters, digits, `_`, `-` and `.`, beginning with a letter or digit"

@@ -40,7 +40,7 @@ pub(super) struct Job {
     pub(super) paging: Paging,
     pub(super) clock: Clock,
     specs: Vec<UdfSpec>,
-    config: RunConfig,
+    pub(super) config: RunConfig,
     /// What checkpoints say of the run, once one was written.
     identity: OnceLock<Identity>,
     observer: Observer,
@@ -84,6 +84,15 @@ struct Merger {
     failures: Vec<Failure>,
 }
 
+impl Merger {
+    /// There will be no results of a UDF.
+    fn die(&mut self, udf: usize, reason: PluginError) {
+        let udf = &mut self.udfs[udf];
+        let reason = udf.die(reason);
+        self.failures.push(Failure::of_all(&udf.label, reason));
+    }
+}
+
 impl Inbox {
     /// The merger, if nobody has it or waits for it to write a checkpoint.
     fn take_merger(&mut self) -> Option<Merger> {
@@ -104,7 +113,7 @@ impl Job {
         let (limits, logger) = (config.limits.clone(), Arc::clone(&observer.logger));
         let sampler = config.profile.then(Sampler::default);
         let sandbox = Sandbox { sampler, ..Sandbox::new(limits, cancel.clone(), logger) };
-        let mut udfs = prepare(&source.scan, specs, (&sandbox, config.on_error), &clock)?;
+        let mut udfs = prepare(&source.scan, specs, (&sandbox, config), &clock)?;
         let plan = Plan::new(&source.dataset, &source.scan.roi, config, &udfs)?;
         let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(plan.window(&source.dataset, config, udf))).collect();
         let paging = Paging::new(&source.dataset, &plan, (&config.page_cache, pool.n_workers()));
@@ -114,11 +123,14 @@ impl Job {
         updates.sort_by_key(|(partition, _)| *partition);
         for (partition, update) in &updates {
             let from = plan.position(*partition);
-            // One that said nothing has no parameters.
-            if !udfs.iter().any(|udf| udf.dead.is_some() && udf.label == update.label) {
+            // One that is dead takes none, and it may never have said how it is called.
+            let is_for_the_living = udfs.iter().any(|udf| udf.dead.is_none() && udf.label == update.label);
+            if is_for_the_living || udfs.iter().all(|udf| udf.dead.is_none()) {
                 schedule.update(update, Some(from), (specs, &recipes, source.scan.axes()))?;
             }
         }
+        let failed = udfs.iter().filter_map(|udf| Some(Failure::of_all(&udf.label, Arc::clone(udf.dead.as_ref()?))));
+        let failures = failed.collect();
         let given_up = udfs.iter().map(|udf| AtomicBool::new(udf.dead.is_some())).collect();
         schedule.go_on_from(n_resumed);
         let n_frames_resumed = plan.partitions[..n_resumed].iter().map(PlannedPartition::n_frames).sum();
@@ -130,7 +142,7 @@ impl Job {
             n_frames_resumed,
             n_changes: 0,
             n_told: 0,
-            failures: Vec::new(),
+            failures,
         };
         Ok(Self {
             source: Arc::new(source),
@@ -189,7 +201,8 @@ impl Job {
         let merger = {
             let mut inbox = self.inbox();
             match &inbox.merger {
-                Some(merger) if merger.n_merged > merger.n_told => inbox.take_merger(),
+                // Of a run that has failed nobody knows what state its UDFs are in.
+                Some(merger) if merger.n_merged > merger.n_told && !self.is_stopped() => inbox.take_merger(),
                 _ => None,
             }
         };
@@ -263,11 +276,6 @@ impl Job {
     /// Whether no more work is wanted.
     pub(super) fn is_stopped(&self) -> bool {
         self.has_failed.load(Ordering::Relaxed) || self.sandbox.cancel.is_cancelled()
-    }
-
-    /// The failure of a plugin, if the run goes on then; else the error again.
-    pub(super) fn skippable(&self, error: RunError) -> Result<PluginError, RunError> {
-        self.config.on_error.skippable(error)
     }
 
     /// Whether a UDF has failed too often to get more partitions.
@@ -385,8 +393,10 @@ impl Job {
             Processed::Partial(partial) => match udf.customized(&partial) {
                 Ok(made) => return Ok(Some((partial, made))),
                 Err(error) => {
-                    let error = self.skippable(error.into())?;
-                    udf.revive(&self.source.scan);
+                    let error = self.config.on_error.skippable(error.into())?;
+                    if let Err(reason) = udf.revive(&self.source.scan) {
+                        merger.die(idx, reason);
+                    }
                     Some(error)
                 }
             },
@@ -406,8 +416,11 @@ impl Job {
         if is_too_often || udf.dead.is_some() {
             self.given_up[idx].store(true, Ordering::Relaxed);
         }
-        let partition = self.plan.partitions.get(merger.n_merged).map(|partition| partition.range.index);
-        merger.failures.push(Failure { label: udf.label.clone(), partition, error: error.map(Arc::new) });
+        // Of one that is dead all is said with that.
+        if error.is_some() || udf.dead.is_none() {
+            let partition = self.plan.partitions.get(merger.n_merged).map(|partition| partition.range.index);
+            merger.failures.push(Failure { label: udf.label.clone(), partition, error: error.map(Arc::new) });
+        }
     }
 
     /// Makes the changes of parameters that hold at `position`, as far as it has not made them.
@@ -423,7 +436,8 @@ impl Job {
             let updated = self.clock.time(task, || udf.update(&self.source.scan, &change.parameters));
             if let Err(error) = updated {
                 // What its results are made with is not what was wanted: there are none.
-                udf.die(self.skippable(error.into())?);
+                let error = self.config.on_error.skippable(error.into())?;
+                merger.die(change.udf, error);
                 self.given_up[change.udf].store(true, Ordering::Relaxed);
             }
         }
@@ -455,8 +469,9 @@ impl Job {
         match outcome(udf, &self.source.scan) {
             Ok(outcome) => Ok(Ok(outcome)),
             Err(error) => {
-                let error = self.skippable(error.into())?;
-                udf.revive(&self.source.scan);
+                let error = self.config.on_error.skippable(error.into())?;
+                // What it failed with is what counts.
+                let _dead_then = udf.revive(&self.source.scan).map_err(|reason| udf.die(reason));
                 Ok(Err(Arc::new(error)))
             }
         }
@@ -473,8 +488,10 @@ impl Job {
             udfs.push(match self.results_of(udf, Prepared::outcome)? {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    let label = udf.label.clone();
-                    merger.failures.push(Failure { label, partition: None, error: Some(error) });
+                    let is_told = |failure: &Failure| failure.partition.is_none() && failure.label == udf.label;
+                    if !merger.failures.iter().any(is_told) {
+                        merger.failures.push(Failure::of_all(&udf.label, error));
+                    }
                     udf.outcome_of(Vec::new())
                 }
             });

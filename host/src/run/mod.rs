@@ -28,7 +28,7 @@ mod udfs;
 mod work;
 
 pub use checkpoint::CheckpointError;
-pub use config::{OnError, PageCache, RunConfig, UdfSpec, Update};
+pub use config::{OnError, PageCache, RunConfig, Taken, UdfSpec, Update};
 pub use declare::{Declared, declare, describe};
 pub use error::RunError;
 pub use handle::{Completed, Control, PartialStream, Partials, Run};

@@ -50,10 +50,18 @@ pub struct UdfOutcome {
 pub struct Failure {
     /// Label of the UDF.
     pub label: String,
-    /// Number of the partition that is not in its results; none if it failed when all were merged.
+    /// Number of the partition that is not in its results; none if there are no results of it at all: it failed before there were
+    /// data, took no new parameters, or failed when all was merged.
     pub partition: Option<u64>,
     /// What happened; none for a partition that it did not get, as it had failed too often.
     pub error: Option<Arc<PluginError>>,
+}
+
+impl Failure {
+    /// Of a UDF of which there are no results.
+    pub(super) fn of_all(label: &str, error: Arc<PluginError>) -> Self {
+        Self { label: label.to_owned(), partition: None, error: Some(error) }
+    }
 }
 
 /// New values that parameters of a UDF took during a run.

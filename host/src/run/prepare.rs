@@ -3,7 +3,7 @@
 use std::{borrow::Cow, ops::Range, path::Path, sync::Arc};
 
 use super::{
-    Declared, OnError, Phase, RunError, UdfOutcome, UdfSpec,
+    Declared, Phase, RunConfig, RunError, Taken, UdfOutcome, UdfSpec,
     declare::{create, start},
     profile::{Clock, Task},
     source::Scan,
@@ -13,7 +13,7 @@ use crate::{
     merge::Merged,
     plugin::{
         Capabilities, Emitted, Granularity, InputDtype, Instance, Manifest, MemoryShare, Parameters, Plugin,
-        PluginError, Preferences, Role, Sandbox, TileForm,
+        PluginError, Preferences, Role, Sandbox, TileForm, resolve,
     },
     results::{ResultBuffer, finish},
     shape::{Dtype, RoiIdx, Shape},
@@ -78,7 +78,7 @@ pub(super) struct Recipe {
 pub(super) fn prepare(
     scan: &Scan,
     udfs: &[UdfSpec],
-    (sandbox, on_error): (&Sandbox, OnError),
+    (sandbox, config): (&Sandbox, &RunConfig),
     clock: &Clock,
 ) -> Result<Vec<Prepared>, RunError> {
     if udfs.is_empty() {
@@ -88,15 +88,15 @@ pub(super) fn prepare(
     for (idx, spec) in udfs.iter().enumerate() {
         let sandbox = Sandbox { share: MemoryShare::among(udfs.len()), ..sandbox.clone() };
         let task = Task::new(idx, Phase::Create, None);
-        let udf = clock.time(task, || prepare_one(scan, spec, (sandbox, on_error), (clock.clone(), idx)))?;
+        let udf = clock.time(task, || prepare_one(scan, spec, (sandbox, config), (clock.clone(), idx)))?;
         if prepared.iter().any(|other| other.label == udf.label) {
             return Err(RunError::DuplicateLabel { label: udf.label });
         }
         prepared.push(udf);
     }
     if prepared.iter().all(|udf| udf.dead.is_some()) {
-        let first = prepared.swap_remove(0).dead.and_then(Arc::into_inner);
-        return Err(first.map_or(RunError::NoUdf, RunError::Plugin));
+        let first = prepared.swap_remove(0).dead.expect("all of them are dead, and there is one");
+        return Err(RunError::Plugin(Arc::into_inner(first).expect("nobody else has it yet")));
     }
     Ok(prepared)
 }
@@ -104,25 +104,37 @@ pub(super) fn prepare(
 fn prepare_one(
     scan: &Scan,
     spec: &UdfSpec,
-    (sandbox, on_error): (Sandbox, OnError),
+    (sandbox, config): (Sandbox, &RunConfig),
     clock: (Clock, usize),
 ) -> Result<Prepared, RunError> {
     let (main, manifest) = match start(&spec.plugin, &sandbox) {
         Ok(started) => started,
         Err(error) => {
-            let error = skippable(error.into(), on_error)?;
-            return Prepared::dead(scan, spec, (unknown(&spec.plugin), error), (sandbox, clock));
+            let error = survivable(error.into(), config)?;
+            let manifest = unknown(&spec.plugin, clock.1);
+            let label = spec.label.clone().unwrap_or_else(|| manifest.name.clone());
+            return Ok(Prepared::dead(scan, spec, (label, manifest, error), (sandbox, clock)));
         }
     };
-    let kept = manifest.clone();
-    Prepared::new(scan, spec, (main, manifest), (sandbox.clone(), clock.clone()))
-        .or_else(|error| Prepared::dead(scan, spec, (kept, skippable(error, on_error)?), (sandbox, clock)))
+    if spec.label.is_none() {
+        Taken::check(&config.taken, &spec.plugin, &manifest.name)?;
+    }
+    let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
+    let kept = (label.clone(), manifest.clone());
+    Prepared::new(scan, spec, (label, manifest, main), (sandbox.clone(), clock.clone())).or_else(|error| {
+        let (label, manifest) = kept;
+        Ok(Prepared::dead(scan, spec, (label, manifest, survivable(error, config)?), (sandbox, clock)))
+    })
 }
 
-fn skippable(error: RunError, on_error: OnError) -> Result<PluginError, RunError> {
+/// The failure of a plugin before there are data, if the run goes on then.
+fn survivable(error: RunError, config: &RunConfig) -> Result<PluginError, RunError> {
     match error {
+        // That is how the run was called, and not what runs.
         RunError::Plugin(error) if error.is_refusal() => Err(RunError::Plugin(error)),
-        error => on_error.skippable(error),
+        // The checkpoint has results of it.
+        error if config.resume.is_some() => Err(error),
+        error => config.on_error.skippable(error),
     }
 }
 
@@ -130,10 +142,9 @@ impl Prepared {
     fn new(
         scan: &Scan,
         spec: &UdfSpec,
-        (main, manifest): (Instance, Manifest),
+        (label, manifest, main): (String, Manifest, Instance),
         (sandbox, clock): (Sandbox, (Clock, usize)),
     ) -> Result<Self, RunError> {
-        let label = label_of(spec, &manifest)?;
         let (mut main, parameters, declared) = create(scan, spec, (main, manifest), &sandbox.limits)?;
         let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
         let n_rows = scan.roi.n_selected();
@@ -170,10 +181,11 @@ impl Prepared {
     fn dead(
         scan: &Scan,
         spec: &UdfSpec,
-        (manifest, error): (Manifest, PluginError),
+        (label, manifest, error): (String, Manifest, PluginError),
         (sandbox, clock): (Sandbox, (Clock, usize)),
-    ) -> Result<Self, RunError> {
-        let parameters = Arc::new(Parameters { values: Vec::new(), aux: Vec::new() });
+    ) -> Self {
+        let parameters = resolve(&manifest, &spec.arguments, scan.axes());
+        let parameters = Arc::new(parameters.unwrap_or(Parameters { values: Vec::new(), aux: Vec::new() }));
         let preferences = Preferences {
             input: InputDtype::Native,
             granularity: None,
@@ -182,8 +194,8 @@ impl Prepared {
             total_size: None,
             split_rows: None,
         };
-        Ok(Self {
-            label: label_of(spec, &manifest)?,
+        Self {
+            label,
             manifest,
             current: Arc::clone(&parameters),
             parameters,
@@ -201,7 +213,7 @@ impl Prepared {
             sig: scan.sig.clone(),
             clock,
             sandbox,
-        })
+        }
     }
 
     /// `window`: what the plan says of the UDF's.
@@ -296,27 +308,22 @@ impl Prepared {
         self.recipe(None).update(&mut self.main, scan, parameters, Role::Main)
     }
 
-    /// Makes another instance in the place of one that failed; what is merged is not in it. If that fails, too, there are no
-    /// results.
-    pub(super) fn revive(&mut self, scan: &Scan) {
+    /// Makes another instance in the place of one that failed; what is merged is not in it. If that fails, too, it has to
+    /// [`die`](Self::die).
+    pub(super) fn revive(&mut self, scan: &Scan) -> Result<(), PluginError> {
         let recipe = self.recipe(None);
-        let mut make = || {
-            let main = recipe.replace(&mut self.main, scan, &self.parameters, Role::Main)?;
-            recipe.check(main, "in another instance than in the first")?;
-            if Arc::ptr_eq(&self.parameters, &self.current) {
-                return Ok(());
-            }
-            recipe.update(&mut self.main, scan, &self.current, Role::Main)
-        };
-        if let Err(error) = make() {
-            self.die(error);
+        let main = recipe.replace(&mut self.main, scan, &self.parameters, Role::Main)?;
+        recipe.check(main, "in another instance than in the first")?;
+        if Arc::ptr_eq(&self.parameters, &self.current) {
+            return Ok(());
         }
+        recipe.update(&mut self.main, scan, &self.current, Role::Main)
     }
 
     /// There will be no more results of it.
-    pub(super) fn die(&mut self, error: PluginError) {
+    pub(super) fn die(&mut self, reason: PluginError) -> Arc<PluginError> {
         self.main = None;
-        self.dead = Some(Arc::new(error));
+        Arc::clone(self.dead.insert(Arc::new(reason)))
     }
 
     /// Results of what is merged so far.
@@ -449,13 +456,14 @@ fn n_bytes(declarations: &[Declaration], n_rows: u64, sig: &Shape) -> u64 {
     declarations.iter().map(bytes).sum()
 }
 
-/// What is known of a plugin that does not say what it is: the name of its file, as far as letters go.
-fn unknown(plugin: &Plugin) -> Manifest {
+/// What is known of a plugin that does not say what it is: its file, as far as letters go, and its place in the run. No plugin has a
+/// dot in its name: nobody else is called so.
+fn unknown(plugin: &Plugin, place: usize) -> Manifest {
     let stem = Path::new(&plugin.facts().origin).file_stem().unwrap_or_default().to_string_lossy();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let name: String = stem.chars().map(plain).skip_while(|&c| c == '_').take(MAX_LABEL_CHARS).collect();
+    let stem: String = stem.chars().map(plain).skip_while(|&c| c == '_').take(MAX_LABEL_CHARS / 2).collect();
     Manifest {
-        name: if name.is_empty() { "unknown".to_owned() } else { name },
+        name: format!("{}.{place}", if stem.is_empty() { "unknown" } else { &stem }),
         version: "unknown".to_owned(),
         summary: String::new(),
         authors: Vec::new(),
@@ -464,11 +472,6 @@ fn unknown(plugin: &Plugin) -> Manifest {
         processes: Vec::new(),
         capabilities: Capabilities::default(),
     }
-}
-
-/// The label that was given, or else the plugin's name.
-fn label_of(spec: &UdfSpec, manifest: &Manifest) -> Result<String, RunError> {
-    check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))
 }
 
 /// A label becomes a folder's name.

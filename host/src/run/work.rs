@@ -49,7 +49,7 @@ pub(super) enum Processed {
     Partial(Partial),
     /// It failed, and the run goes on.
     Failed(PluginError),
-    /// It has failed too often to get the partition.
+    /// It has failed too often to get the partition, or before there were any.
     GivenUp,
 }
 
@@ -79,7 +79,7 @@ impl WorkerUdf {
     /// Drops the instance, which failed or could not be made.
     fn fail(&mut self, job: &Job, error: RunError) -> Result<(), RunError> {
         self.instance = None;
-        self.failure = Some(job.skippable(error)?);
+        self.failure = Some(job.config.on_error.skippable(error)?);
         Ok(())
     }
 

@@ -5,7 +5,8 @@ use std::{
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
+        atomic::{AtomicBool, Ordering},
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
@@ -46,23 +47,32 @@ pub(crate) struct CheckpointArgs {
 }
 
 impl CheckpointArgs {
+    /// Takes a folder for the checkpoints of a run.
+    pub(crate) fn claim(&self, dir: &Path) -> anyhow::Result<Claim> {
+        // A lock that nobody has to make or remove; some systems have none.
+        let lock = fs::File::open(dir).and_then(|lock| Ok(lock.try_lock().map(|()| lock)?));
+        let is_taken = matches!(&lock, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        if is_taken {
+            let dir = printable(&dir.display().to_string(), 4000);
+            if self.resume {
+                bail!("another run is at work in `{dir}`, whose checkpoint it may be: wait for it, or end it");
+            }
+            let hint = "this one writes no checkpoint, and leaves that of the other one alone";
+            terminal::say_at("warning", &format!("another run is at work in `{dir}`: {hint}"));
+        }
+        Ok(Claim { dir: dir.to_owned(), is_ours: !is_taken, _lock: lock.ok() })
+    }
+
     /// Reads the checkpoint of a folder, if the run goes on from one; says so if it doesn't go on from one that is there, or
     /// there is none.
-    pub(crate) fn read(&self, dir: &Path) -> anyhow::Result<Option<Arc<Vec<u8>>>> {
-        let (path, dir) = (dir.join(NAME), printable(&dir.display().to_string(), 4000));
-        let is_held = is_held(&path);
+    pub(crate) fn read(&self, claim: &Claim) -> anyhow::Result<Option<Arc<Vec<u8>>>> {
+        let (path, dir) = (claim.dir.join(NAME), printable(&claim.dir.display().to_string(), 4000));
         if !self.resume {
-            if is_held {
-                let hint = "it stays, and this run writes none";
-                terminal::say_at("warning", &format!("`{dir}` has the checkpoint of a run that is at work: {hint}"));
-            } else if path.exists() {
+            if claim.is_ours && path.exists() {
                 let hint = "this run begins anew and removes it; --resume goes on from it";
                 terminal::say_at("warning", &format!("`{dir}` has the checkpoint of an interrupted run: {hint}"));
             }
             return Ok(None);
-        }
-        if is_held {
-            bail!("the run that writes the checkpoint in `{dir}` is still at work: wait for it, or end it");
         }
         match read_file(&path) {
             Ok(bytes) => Ok(Some(Arc::new(bytes))),
@@ -75,124 +85,101 @@ impl CheckpointArgs {
     }
 
     /// Writes checkpoints of a run to its output folder from now on.
-    pub(crate) fn keep(&self, control: Control, dir: &Path) -> Keeper {
-        Keeper::start(control, Place { path: dir.join(NAME), held: Mutex::default() }, self.checkpoint)
+    pub(crate) fn keep(&self, control: Control, claim: Claim) -> Keeper {
+        Keeper::start(control, claim, self.checkpoint)
     }
+}
+
+/// An output folder whose checkpoint is that of this run, or of another one that is at work there.
+pub(crate) struct Claim {
+    dir: PathBuf,
+    is_ours: bool,
+    /// Held as long as the run lives.
+    _lock: Option<fs::File>,
 }
 
 /// Writes checkpoints of a run to its output folder every now and then.
 pub(crate) struct Keeper {
     control: Control,
-    place: Arc<Place>,
+    claim: Claim,
+    path: PathBuf,
     is_wanted: bool,
+    /// Whether this run has left one.
+    has_written: Arc<AtomicBool>,
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Keeper {
     /// Begins to write one every `period`, or more rarely where writing takes long; never if that is zero.
-    fn start(control: Control, place: Place, period: Duration) -> Self {
-        let place = Arc::new(place);
+    fn start(control: Control, claim: Claim, period: Duration) -> Self {
+        let (path, is_wanted) = (claim.dir.join(NAME), claim.is_ours && !period.is_zero());
+        let has_written = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = channel();
         let thread = {
-            let (control, place) = (control.clone(), Arc::clone(&place));
+            let (control, path, has_written) = (control.clone(), path.clone(), Arc::clone(&has_written));
             let work = move || {
-                let mut pause = if period.is_zero() { Duration::MAX } else { period };
+                let mut pause = if is_wanted { period } else { Duration::MAX };
                 while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                     let start = Instant::now();
-                    if let Err(error) = place.write(&control) {
-                        return place.warn(&error);
-                    }
+                    match write(&control, &path) {
+                        Ok(written) => has_written.fetch_or(written, Ordering::Relaxed),
+                        Err(error) => return warn(&path, &error),
+                    };
                     pause = period.max(start.elapsed() * SHARE);
                 }
             };
             std::thread::spawn(work)
         };
-        Self { control, place, is_wanted: !period.is_zero(), stop, thread }
+        Self { control, claim, path, is_wanted, has_written, stop, thread }
     }
 
     /// Ends it with the run: `was_interrupted` is none for a run that is done, and then no checkpoint is left. One that was
     /// interrupted leaves a last one. Whether there is one to go on from.
     pub(crate) fn finish(self, was_interrupted: Option<bool>) -> bool {
-        let Self { control, place, is_wanted, stop, thread } = self;
+        let Self { control, claim, path, is_wanted, has_written, stop, thread } = self;
         drop(stop);
         // A panic of it was told where it happened; the results do not depend on it.
         let _told = thread.join();
         match was_interrupted {
-            None => {
-                if let Err(error) = place.clear() {
-                    place.warn(&error);
+            None if claim.is_ours => {
+                if let Err(error) = fs::remove_file(&path)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    warn(&path, &error);
                 }
                 return false;
             }
-            Some(true) if is_wanted => {
-                if let Err(error) = place.write(&control) {
-                    place.warn(&error);
-                }
-            }
-            Some(_) => {}
+            Some(true) if is_wanted => match write(&control, &path) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(error) => warn(&path, &error),
+            },
+            _ => {}
         }
-        place.held().is_some()
+        has_written.load(Ordering::Relaxed)
     }
 }
 
-/// Where the checkpoint of a run is.
-struct Place {
-    path: PathBuf,
-    /// The one that this run has written, locked: other runs leave it alone.
-    held: Mutex<Option<fs::File>>,
+/// Writes a checkpoint, whole or not at all. Whether there was anything to write.
+fn write(control: &Control, path: &Path) -> io::Result<bool> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lthost-");
+    // As results are: for whom the folder's owner likes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = BufWriter::new(builder.tempfile_in(dir)?);
+    if !control.checkpoint(&mut file)? {
+        return Ok(false);
+    }
+    file.flush()?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(true)
 }
 
-impl Place {
-    /// Writes a checkpoint, whole or not at all; none if nothing is merged.
-    fn write(&self, control: &Control) -> io::Result<()> {
-        let mut held = self.held();
-        if held.is_none() && is_held(&self.path) {
-            return Err(io::Error::other("another run that is at work has its own there"));
-        }
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".lthost-");
-        // As results are: for whom the folder's owner likes.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = BufWriter::new(builder.tempfile_in(dir)?);
-        if !control.checkpoint(&mut file)? {
-            return Ok(());
-        }
-        file.flush()?;
-        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        // Some file systems have no locks.
-        let _held_if_possible = file.as_file().try_lock();
-        *held = Some(file.persist(&self.path)?);
-        Ok(())
-    }
-
-    /// Removes the checkpoint, unless it is that of another run at work.
-    fn clear(&self) -> io::Result<()> {
-        if self.held().is_none() && is_held(&self.path) {
-            return Ok(());
-        }
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, Option<fs::File>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn warn(&self, error: &io::Error) {
-        let path = self.path.display();
-        terminal::say_at("warning", &format!("checkpoint `{path}`: {error}; the run goes on without"));
-    }
-}
-
-/// Whether a run at work holds the checkpoint that is there.
-fn is_held(path: &Path) -> bool {
-    let is_locked = |file: fs::File| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock));
-    // Not a pipe, from which nobody may ever read; and a confined process may write there, not read.
-    path.is_file() && fs::OpenOptions::new().write(true).open(path).is_ok_and(is_locked)
+fn warn(path: &Path, error: &io::Error) {
+    terminal::say_at("warning", &format!("checkpoint `{}`: {error}; the run goes on without", path.display()));
 }

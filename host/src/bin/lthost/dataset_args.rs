@@ -38,7 +38,7 @@ pub(crate) struct DatasetArgs {
     #[arg(long, value_name = "BYTES")]
     offset: Option<u64>,
     /// Frames to skip at the start of the file; negative: blank frames to insert before it
-    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     sync_offset: i64,
     /// An option that only this format has; may be repeated
     #[arg(long = "ds", value_name = "KEY=VALUE", value_parser = key_value)]

@@ -61,10 +61,12 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         writeln!(out, "{:#}", serde_json::Value::from(all))?;
     } else {
         for Finding { what, state } in &findings {
-            match state {
-                Ok(text) => writeln!(out, "{what:<14} {}", printable(text, 1000))?,
-                Err(text) => writeln!(out, "{what:<14} MISSING: {}", printable(text, 1000))?,
-            }
+            let (missing, text) = match state {
+                Ok(text) => ("", text),
+                Err(text) => ("MISSING: ", text),
+            };
+            let lines: Vec<String> = text.trim_end().lines().map(|line| printable(line, 1000)).collect();
+            writeln!(out, "{what:<14} {missing}{}", lines.join("\n               "))?;
         }
     }
     out.flush()?;
@@ -95,7 +97,9 @@ fn compiler() -> Result<String, String> {
     let start = Instant::now();
     let compile = || -> anyhow::Result<Plugin> {
         let engine = Engine::new(EngineConfig { compiler: compile::compiler(), ..EngineConfig::default() })?;
-        Ok(find::find("sum")?.load(&Judge::default(), &engine, &limit_args::limits()?)?)
+        // What is wrong with the configuration is said already.
+        let limits = limit_args::limits().unwrap_or_default();
+        Ok(find::find("sum")?.load(&Judge::default(), &engine, &limits)?)
     };
     compile().map_err(|error| format!("{error:#}"))?;
     Ok(format!("in a process of its own; `sum` takes {:.1} s", start.elapsed().as_secs_f64()))

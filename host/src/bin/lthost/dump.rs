@@ -64,8 +64,8 @@ pub(crate) fn print(out: &mut impl Write, dataset: &Dataset, index: u64, outcome
         rest / extent
     });
     writeln!(out, "frame {index} at ({}) of {nav}", at.join(", "))?;
-    let is_there = usize::try_from(index).is_ok_and(|index| outcome.damage.data[index] == 1);
-    if !is_there {
+    let is_there = |damage: &Array| usize::try_from(index).is_ok_and(|index| damage.data[index] == 1);
+    if !is_there(&outcome.damage) && outcome.failures.is_empty() {
         writeln!(out, "the frame is not in the file")?;
     }
     for udf in &outcome.udfs {

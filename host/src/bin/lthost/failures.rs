@@ -11,7 +11,8 @@ use crate::{repeat, terminal};
 /// What becomes of a run in which a plugin fails.
 #[derive(clap::Args)]
 pub(crate) struct OnErrorArgs {
-    /// If a plugin fails at a partition: fail, or leave the partition out of its results, go on, and exit with status 3
+    /// If a plugin fails: fail, or leave the partition at which it failed out of its results, or all of it if it failed before
+    /// there were data, go on, and exit with status 3
     #[arg(long, value_name = "WHAT", value_enum, default_value = "abort")]
     on_error: What,
     /// With --on-error=skip: a plugin that fails at more partitions than this gets no more

@@ -1,9 +1,27 @@
 //! What Ctrl-C does to a run, and other signals that ask a program to end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use lthost::run::Control;
+
+/// Signals that come so shortly one after the other are one: who ends a group of processes may send several.
+const SAME: Duration = Duration::from_millis(200);
+
+/// Has a file that may not grow any more be an error of whoever writes it, instead of the end of the program: on this thread and on
+/// those that it starts.
+pub(crate) fn let_writing_fail() {
+    #[cfg(unix)]
+    {
+        use nix::sys::signal::{SigSet, Signal};
+
+        // Without it the program still works, but for that.
+        let _held_if_possible = SigSet::from(Signal::SIGXFSZ).thread_block();
+    }
+}
 
 /// Signals that wait for a run that they can cancel.
 #[must_use = "signals wait until there is a run"]
@@ -30,9 +48,9 @@ pub(crate) fn hold() -> anyhow::Result<Held> {
 impl Held {
     /// Lets them come: the first one ends the run in order, a second one the program.
     pub(crate) fn cancel(self, control: Control) -> anyhow::Result<()> {
-        let was_asked = AtomicBool::new(false);
+        let asked = OnceLock::new();
         let handle = move || {
-            if was_asked.swap(true, Ordering::Relaxed) {
+            if asked.get_or_init(Instant::now).elapsed() > SAME {
                 std::process::exit(1);
             }
             control.cancel();

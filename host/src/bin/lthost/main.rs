@@ -10,13 +10,13 @@ mod confine;
 mod dataset_args;
 mod doctor;
 mod dump;
+mod earlier;
 mod failures;
 mod find;
 mod info;
 mod inspect;
 mod interrupt;
 mod job_args;
-mod labels;
 mod limit_args;
 mod live;
 mod logs;
@@ -71,11 +71,24 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match perform(&Cli::command().get_matches()) {
+    interrupt::let_writing_fail();
+    match perform(&command().get_matches()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => ExitCode::from(complain(&error)),
     }
+}
+
+/// The command line. `-1` is a value everywhere: where it will not do, that is said of the value.
+fn command() -> clap::Command {
+    let negative = |arg: clap::Arg| {
+        if arg.get_action().takes_values() && !arg.is_allow_hyphen_values_set() {
+            arg.allow_negative_numbers(true)
+        } else {
+            arg
+        }
+    };
+    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(negative))
 }
 
 fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -108,9 +121,9 @@ fn perform(matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Map(opts) => {
             let opts = opts.sorted();
             // What is missing is said before anything is built.
-            Cli::command().get_matches_from(opts.command("PLUGIN".into()));
+            command().get_matches_from(opts.command("PLUGIN".into()));
             let plugin = opts.plugin()?;
-            perform(&Cli::command().get_matches_from(opts.command(plugin)))
+            perform(&command().get_matches_from(opts.command(plugin)))
         }
         Command::Test(opts) => test::run(opts),
         Command::Doctor(opts) => doctor::run(opts),
@@ -140,6 +153,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

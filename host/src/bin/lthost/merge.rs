@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use lthost::{
+    plugin::Plugin,
     results::Output,
     run::{
-        Observer,
+        Observer, Taken,
         partial::{Made, PartialUdf, facts, merge, read_file},
     },
 };
 use serde_json::json;
 
 use crate::{
-    Usage, confine, failures,
+    Usage, confine,
+    earlier::Earlier,
+    failures,
     find::{self, Found},
     job_args::{GivenArray, split_label},
     limit_args::LimitArgs,
@@ -67,6 +70,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let plugins = opts.plugins(&first.udfs)?;
     let judge = trust::judge()?;
     let plugins = plugins.iter().map(|found| found.load(&judge, &engine, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let earlier = opts.earlier(&first.udfs, &plugins)?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &opts.partials)).transpose()?;
     opts.limits.confine(&confine::needs(None, output.as_ref()))?;
     let (logger, held_back) = logs::logger(opts.logs);
@@ -95,6 +99,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
         config: &merged.config,
         specs: &merged.udfs,
         arrays: &arrays,
+        earlier: &earlier,
     };
     if let Some(output) = &mut output {
         run.write(&merged.outcome, output, opts.png)?;
@@ -104,6 +109,15 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
 }
 
 impl Opts {
+    /// What the output folder has of earlier runs, if no plugin replaces results of another one. Partials do not tell who gave a
+    /// label: it may have been the plugin.
+    fn earlier(&self, udfs: &[PartialUdf], plugins: &[Plugin]) -> anyhow::Result<Earlier> {
+        let earlier = self.output.as_deref().map(Earlier::read).unwrap_or_default();
+        let taken = earlier.taken(plugins);
+        udfs.iter().zip(plugins).try_for_each(|(udf, plugin)| Taken::check(&taken, plugin, &udf.label))?;
+        Ok(earlier)
+    }
+
     /// Each plugin, from where the command line says, else from where the run had it.
     fn plugins(&self, udfs: &[PartialUdf]) -> anyhow::Result<Vec<Found>> {
         let mut places: Vec<Option<&str>> = vec![None; udfs.len()];

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    earlier::{self, Earlier},
     failures,
     job_args::GivenArray,
     pictures::{self, Scene},
@@ -33,18 +34,19 @@ pub(crate) struct Run<'a> {
     pub(crate) specs: &'a [UdfSpec],
     /// ROI and corrections.
     pub(crate) arrays: &'a [GivenArray],
+    /// What the output folder has of earlier runs.
+    pub(crate) earlier: &'a Earlier,
 }
 
 impl Run<'_> {
     /// Writes all results, pictures if wanted, and `run.json`: all of it or nothing.
     pub(crate) fn write(&self, outcome: &Outcome, output: &mut Output, png: bool) -> anyhow::Result<()> {
-        let stage_damage = |output: &Output, name: &str, damage: &Array| {
+        let stage_damage = |output: &mut Output, name: &str, damage: &Array| {
             output.stage(name.as_ref(), |out| npy::write(out, damage.dtype, damage.shape.axes(), &damage.data))
         };
         for udf in &outcome.udfs {
             for result in &udf.results {
                 output.stage_result(&udf.label, result)?;
-                pictures::leave_out(output, &udf.label, result);
                 if png {
                     pictures::stage(output, &udf.label, result, self.scene(outcome, udf))?;
                 }
@@ -54,12 +56,13 @@ impl Run<'_> {
                 Some(damage) => stage_damage(output, &damage_file, damage)?,
                 None => output.leave_out(damage_file.into()),
             }
+            self.earlier.files(&udf.label).for_each(|file| output.leave_out(file));
         }
         stage_damage(output, "damage.npy", &outcome.damage)?;
         if let Some(profile) = &outcome.profile {
             profile::stage(output, profile)?;
         }
-        let text = serde_json::to_string_pretty(&self.record(outcome))?;
+        let text = serde_json::to_string_pretty(&self.record(outcome, output))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         output.commit()?;
         Ok(())
@@ -70,9 +73,11 @@ impl Run<'_> {
     }
 
     /// Everything that it takes to repeat the run.
-    fn record(&self, outcome: &Outcome) -> Json {
+    fn record(&self, outcome: &Outcome, output: &Output) -> Json {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let udfs: Vec<Json> = outcome.udfs.iter().zip(self.specs).map(|(udf, spec)| record_udf(udf, spec)).collect();
+        let udfs = outcome.udfs.iter().zip(self.specs);
+        let udfs: Vec<Json> = udfs.map(|(udf, spec)| record_udf(udf, spec, output.staged())).collect();
+        let labels: Vec<&str> = outcome.udfs.iter().map(|udf| udf.label.as_str()).collect();
         let updates: Vec<Json> = outcome.updates.iter().map(record_update).collect();
         let arrays: serde_json::Map<String, Json> = self
             .arrays
@@ -91,6 +96,7 @@ impl Run<'_> {
             "dataset": self.data,
             "arrays": arrays,
             "udfs": udfs,
+            "earlier": self.earlier.but(&labels),
             "updates": updates,
             "complete": outcome.is_complete && self.config.only_partition.is_none() && outcome.failures.is_empty(),
             "failures": failures::record(&outcome.failures),
@@ -113,6 +119,9 @@ impl Run<'_> {
         let mut out = std::io::stdout().lock();
         for udf in &outcome.udfs {
             writeln!(out, "{} ({} {})", udf.label, udf.manifest.name, udf.manifest.version)?;
+            if udf.results.is_empty() {
+                writeln!(out, "  no results")?;
+            }
             for result in &udf.results {
                 let unit = if result.unit.is_empty() { String::new() } else { format!(" {}", result.unit) };
                 let what = format!("{:<12} {} {}", result.name, result.dtype, result.shape);
@@ -142,7 +151,10 @@ impl Run<'_> {
             writeln!(out, "{n_resumed} of {n} partitions came from the checkpoint; GB and GB/s are of the others")?;
         }
         let selected = self.config.roi.as_ref().map_or(self.nav.size(), |roi| count(&roi.data));
-        let missing = selected.saturating_sub(count(&outcome.damage.data));
+        // Some plugins may have more than others: where they fail, that is told for each.
+        let damages = outcome.udfs.iter().map(|udf| udf.damage.as_ref().unwrap_or(&outcome.damage));
+        let present = damages.map(|damage| count(&damage.data)).max().unwrap_or(0);
+        let missing = selected.saturating_sub(present);
         if let Some(partition) = self.config.only_partition {
             writeln!(out, "partition {partition} alone: {missing} of {selected} frames are not in these results")?;
         } else if missing > 0 && outcome.failures.is_empty() {
@@ -204,8 +216,11 @@ fn record_update(update: &AppliedUpdate) -> Json {
     json!({ "from_partition": update.from_partition, "label": update.label, "parameters": parameters })
 }
 
-fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {
+/// `staged` are the files of the run.
+fn record_udf(udf: &UdfOutcome, spec: &UdfSpec, staged: &[PathBuf]) -> Json {
     let facts = spec.plugin.facts();
+    let files: Vec<String> =
+        staged.iter().filter(|file| earlier::is_of(file, &udf.label)).map(|file| file.display().to_string()).collect();
     let parameters: serde_json::Map<String, Json> =
         udf.parameters.iter().map(|(name, value)| (name.clone(), record_value(value))).collect();
     let results: Vec<Json> = udf
@@ -233,6 +248,7 @@ fn record_udf(udf: &UdfOutcome, spec: &UdfSpec) -> Json {
         "parameters": parameters,
         "input_dtype": udf.input_dtype.name(),
         "results": results,
+        "files": files,
     })
 }
 

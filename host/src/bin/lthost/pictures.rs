@@ -1,6 +1,6 @@
 //! Which pictures a result gives: one for each two-dimensional slice of it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lthost::{
     buffer::Kind,
@@ -99,37 +99,24 @@ impl<'a> Slices<'a> {
 
 /// Stages pictures of a result: `LABEL/NAME.png`, or `LABEL/NAME_0.png` and so on for a stack. Vectors give one picture
 /// more. What has no two axes gives none.
-pub(crate) fn stage(output: &Output, label: &str, result: &ResultBuffer, scene: Scene<'_>) -> anyhow::Result<()> {
+pub(crate) fn stage(output: &mut Output, label: &str, result: &ResultBuffer, scene: Scene<'_>) -> anyhow::Result<()> {
     let Ok(slices) = Slices::of(result, scene) else { return Ok(()) };
     if slices.n > MAX_PICTURES {
         return Ok(());
     }
-    let write = |name: PathBuf, picture: &Picture| {
+    let mut write = |name: String, picture: &Picture| {
         let png = picture.enlarged().png()?;
-        anyhow::Ok(output.stage(&name, |out| out.write_all(&png))?)
+        anyhow::Ok(output.stage(&Path::new(label).join(name), |out| out.write_all(&png))?)
     };
     let values = slices.values();
     for i in 0..slices.n {
-        let slice = (slices.n > 1).then_some(i);
-        write(file(label, result, slice), &slices.picture(&values, i)?)?;
+        let name = if slices.n == 1 { format!("{}.png", result.name) } else { format!("{}_{i}.png", result.name) };
+        write(name, &slices.picture(&values, i)?)?;
     }
     if slices.are_vectors() {
-        write(file(label, result, None), &slices.vectors(&values)?)?;
+        write(format!("{}.png", result.name), &slices.vectors(&values)?)?;
     }
     Ok(())
-}
-
-/// Says that there are no pictures of a result but those that are staged.
-pub(crate) fn leave_out(output: &mut Output, label: &str, result: &ResultBuffer) {
-    for slice in (0..MAX_PICTURES).map(Some).chain([None]) {
-        output.leave_out(file(label, result, slice));
-    }
-}
-
-/// The picture of a result, or of a slice of it, in the output folder.
-fn file(label: &str, result: &ResultBuffer, slice: Option<usize>) -> PathBuf {
-    let slice = slice.map(|i| format!("_{i}")).unwrap_or_default();
-    Path::new(label).join(format!("{}{slice}.png", result.name))
 }
 
 /// Height and width, if all but two axes have extent 1; a single axis is a row.

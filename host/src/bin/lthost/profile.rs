@@ -46,7 +46,7 @@ impl ProfileArgs {
 }
 
 /// Stages `profile.json` and `trace.json`.
-pub(crate) fn stage(output: &Output, profile: &Profile) -> Result<(), OutputError> {
+pub(crate) fn stage(output: &mut Output, profile: &Profile) -> Result<(), OutputError> {
     let write = |out: &mut dyn Write| -> std::io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, profile)?;
         writeln!(out)

@@ -16,10 +16,10 @@ use crate::{
     checkpoint::CheckpointArgs,
     confine,
     dump::{self, FrameAt},
+    earlier::Earlier,
     failures::{self, OnErrorArgs},
     interrupt,
     job_args::{Job, JobArgs},
-    labels::{self, Recorded},
     live::{self, Every, Watch},
     logs, outcome,
     preview::Preview,
@@ -51,7 +51,7 @@ pub(crate) struct Opts {
     #[arg(long, value_name = "I", value_parser = dump::frame_at, conflicts_with_all = ["json", "roi"])]
     frame: Option<FrameAt>,
     /// Folder for the results: DIR/LABEL/BUFFER.npy, DIR/damage.npy and DIR/run.json; those of earlier runs under the
-    /// same names are replaced, others stay; without it a summary is printed
+    /// same labels are replaced, all else stays; without it a summary is printed
     #[arg(short = 'o', long = "output", value_name = "DIR")]
     output: Option<PathBuf>,
     /// Also write pictures of the results, DIR/LABEL/BUFFER.png
@@ -91,19 +91,18 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let Job { dataset, specs, mut config, arrays, inputs } = job;
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
     let resumable = opts.output.as_deref().filter(|_| is_whole);
-    config.resume = resumable.map(|dir| opts.checkpoint.read(dir)).transpose()?.flatten();
     // Whatever is begun from here on is brought to an end.
     let signals = interrupt::hold()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
+    let claim = resumable.map(|dir| opts.checkpoint.claim(dir)).transpose()?;
+    config.resume = claim.as_ref().map(|claim| opts.checkpoint.read(claim)).transpose()?.flatten();
     // These may ask for files that are out of reach then.
     let n_workers = opts.job.running.n_workers();
-    let recorded = opts.output.as_deref().map(Recorded::read);
+    let earlier = opts.output.as_deref().map(Earlier::read).unwrap_or_default();
+    config.taken = earlier.taken(specs.iter().map(|spec| &spec.plugin));
     // From here on plugins run.
     opts.job.running.limits.confine(&confine::needs(Some(&dataset), output.as_ref()))?;
-    if let Some(recorded) = &recorded {
-        labels::check(&specs, &config.limits, recorded)?;
-    }
-    let preview = |choice: &str| Preview::new(choice, &specs, &config.limits, opts.every.is_some());
+    let preview = |choice: &str| Preview::new(choice, &specs, opts.every.is_some());
     let mut preview = opts.preview.as_deref().map(preview).transpose()?;
     let display = Arc::new(Mutex::new(Display::new(opts.quiet || opts.frame.is_some(), opts.progress)));
     let watch = Watch::default();
@@ -112,11 +111,12 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let running = Pool::new(n_workers)?.start(&dataset, &specs, &config, observer);
     config.resume = None;
     signals.cancel(running.control())?;
-    let keeper = resumable.map(|dir| opts.checkpoint.keep(running.control(), dir));
+    let keeper = claim.map(|claim| opts.checkpoint.keep(running.control(), claim));
     let mut written = None;
     let data = outcome::record_dataset(&dataset);
     let (nav, sig) = (dataset.nav(), dataset.sig());
-    let run = outcome::Run { nav, sig, data: &data, config: &config, specs: &specs, arrays: &arrays };
+    let run =
+        outcome::Run { nav, sig, data: &data, config: &config, specs: &specs, arrays: &arrays, earlier: &earlier };
     let mut write = |outcome: &Outcome| {
         let Some(output) = &mut output else { return Ok(()) };
         run.write(outcome, output, opts.png)?;
@@ -141,11 +141,11 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(profile) = &outcome.profile {
         profile::print(profile);
     }
-    show(&outcome)?;
+    let shown = show(&outcome);
     let printed = print(opts, &run, &dataset, &outcome);
-    // Also if nobody reads the figures to their end.
+    // Also if nobody sees the picture, or reads the figures to their end.
     failures::tell(&outcome)?;
-    printed
+    shown.and(printed)
 }
 
 fn print(opts: &Opts, run: &outcome::Run<'_>, dataset: &Dataset, outcome: &Outcome) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ fn by_run(error: &RunError) -> bool {
         | RunError::Uncorrectable { .. }
         | RunError::NoUdf
         | RunError::DuplicateLabel { .. }
+        | RunError::LabelTaken { .. }
         | RunError::Label { .. }
         | RunError::NoSuchUdf { .. }
         | RunError::NoSuchPartition { .. }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
 
 use super::{
     super::{
-        Observer, OnError, Outcome, RunConfig, RunError, Stats, UdfSpec, Update,
+        Observer, Outcome, RunConfig, RunError, Stats, UdfSpec, Update,
         outcome::damage,
         plan::{PlannedPartition, equal_parts, within_roi},
         prepare::{Prepared, prepare},
@@ -132,7 +132,7 @@ pub fn merge(
         return Err(RunError::ScanTooLarge { nav: scan.nav, limit: limits.max_result_bytes });
     }
     let sandbox = Sandbox::new(limits.clone(), Cancel::default(), Arc::clone(&observer.logger));
-    let mut udfs = prepare(&scan, &specs, (&sandbox, OnError::Abort), &Clock::default())?;
+    let mut udfs = prepare(&scan, &specs, (&sandbox, &RunConfig::default()), &Clock::default())?;
     let recipes: Vec<_> = udfs.iter().map(|udf| udf.recipe(None)).collect();
     let partitions = within_roi(equal_parts(scan.nav.size(), run.n_partitions), &scan.roi, &present);
     let mut schedule = Schedule::new(partitions.len(), 1);

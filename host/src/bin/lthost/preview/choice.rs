@@ -4,6 +4,7 @@ use lthost::{
     plugin::printable,
     results::ResultBuffer,
     run::{Outcome, UdfOutcome},
+    shape::Shape,
 };
 
 use crate::{
@@ -59,10 +60,18 @@ impl Choice {
         Ok(Self { label: label.clone(), buffer: Some(buffer.to_owned()), entry })
     }
 
-    /// Finds it among the results.
-    pub(super) fn find<'a>(&self, outcome: &'a Outcome, scene: Scene<'a>) -> Result<Chosen<'a>, Usage> {
+    /// Finds it among the results; none if there are none of that UDF: it has failed, which is told elsewhere.
+    pub(super) fn find<'a>(
+        &self,
+        outcome: &'a Outcome,
+        (nav, sig): (&'a Shape, &'a Shape),
+    ) -> Result<Option<Chosen<'a>>, Usage> {
         let udf = outcome.udfs.iter().find(|udf| udf.label == self.label);
         let udf = udf.ok_or_else(|| Usage(format!("--preview: no UDF has the label `{}`", self.label)))?;
+        if udf.results.is_empty() {
+            return Ok(None);
+        }
+        let scene = Scene { nav, sig, damage: udf.damage.as_ref().unwrap_or(&outcome.damage) };
         let wrong = |why: &str| Usage(format!("--preview {self}: {why}; there is {}", list(udf, scene)));
         let (result, slices) = if let Some(name) = &self.buffer {
             let result = udf.results.iter().find(|result| result.name == *name);
@@ -78,7 +87,7 @@ impl Choice {
         let entry = self.entry.or_else(|| (!slices.are_vectors()).then_some(0));
         let number = entry.filter(|_| slices.n > 1).map(|entry| format!(".{entry}")).unwrap_or_default();
         let name = format!("{}.{}{number}", udf.label, result.name);
-        Ok(Chosen { name, slices, entry })
+        Ok(Some(Chosen { name, slices, entry }))
     }
 }
 

@@ -14,17 +14,20 @@ use std::io::{IsTerminal, stderr};
 
 use choice::Choice;
 use lthost::{
-    plugin::{Limits, printable},
-    run::{Outcome, UdfSpec, describe},
+    plugin::{printable, trust::Trust},
+    run::{Outcome, UdfSpec},
     shape::Shape,
 };
 use screen::{Protocol, Size};
 
-use crate::{picture::Picture, pictures::Scene, terminal};
+use crate::{picture::Picture, terminal};
 
 /// A picture of a run's results.
 pub(crate) struct Preview {
-    choice: Choice,
+    /// As it was given.
+    asked: String,
+    /// None as long as it is not known how all UDFs are called.
+    choice: Option<Choice>,
     protocol: Protocol,
     /// Whether earlier pictures are drawn over.
     is_live: bool,
@@ -47,17 +50,19 @@ impl Preview {
     ///
     /// # Errors
     ///
-    /// `Usage` if no UDF has that label; what a plugin does wrong that is asked for its name.
-    pub(crate) fn new(choice: &str, specs: &[UdfSpec], limits: &Limits, is_asked: bool) -> anyhow::Result<Self> {
-        let label = |spec: &UdfSpec| match &spec.label {
-            Some(label) => Ok(label.clone()),
-            None => anyhow::Ok(describe(&spec.plugin, limits)?.name),
+    /// `Usage` if no UDF has that label. Where a plugin still has to say how it is called, the first results tell.
+    pub(crate) fn new(asked: &str, specs: &[UdfSpec], is_asked: bool) -> anyhow::Result<Self> {
+        let name = |spec: &UdfSpec| {
+            let facts = spec.plugin.facts();
+            // Those that are shipped are called as they call themselves.
+            spec.label.clone().or_else(|| (facts.trust == Some(Trust::Shipped)).then(|| facts.origin.clone()))
         };
-        let labels: Vec<String> = specs.iter().map(label).collect::<Result<_, _>>()?;
-        let choice = Choice::parse(choice, &labels)?;
+        let labels: Option<Vec<String>> = specs.iter().map(name).collect();
+        let choice = labels.map(|labels| Choice::parse(asked, &labels)).transpose()?;
         let protocol = screen::detect()?;
         let is_live = protocol != Protocol::Ascii && stderr().is_terminal();
-        Ok(Self { choice, protocol, is_live, shows_partials: is_live || is_asked, n_lines: 0, n_said: 0 })
+        let (asked, shows_partials) = (asked.to_owned(), is_live || is_asked);
+        Ok(Self { asked, choice, protocol, is_live, shows_partials, n_lines: 0, n_said: 0 })
     }
 
     /// Shows the results so far, or at the end; over the last picture, if nothing else was printed since.
@@ -66,10 +71,14 @@ impl Preview {
     ///
     /// `Usage` if there is no such buffer or no picture can show it.
     pub(crate) fn show(&mut self, outcome: &Outcome, (nav, sig): (&Shape, &Shape)) -> anyhow::Result<()> {
-        let chosen = self.choice.find(outcome, Scene { nav, sig, damage: &outcome.damage })?;
-        if !self.shows_partials && !outcome.is_complete {
-            return Ok(());
+        if self.choice.is_none() {
+            let labels: Vec<String> = outcome.udfs.iter().map(|udf| udf.label.clone()).collect();
+            self.choice = Some(Choice::parse(&self.asked, &labels)?);
         }
+        let chosen = self.choice.as_ref().map(|choice| choice.find(outcome, (nav, sig))).transpose()?;
+        let Some(chosen) = chosen.flatten().filter(|_| self.shows_partials || outcome.is_complete) else {
+            return Ok(());
+        };
         if self.n_said != terminal::n_said() || !self.is_live {
             self.n_lines = 0;
         }
@@ -112,8 +121,8 @@ mod tests {
     const SIZE: Size = Size { columns: 40, rows: 10, cell: None };
 
     fn preview(protocol: Protocol, is_live: bool) -> Preview {
-        let choice = Choice::parse("sum", &["sum".to_owned()]).unwrap();
-        Preview { choice, protocol, is_live, shows_partials: is_live, n_lines: 0, n_said: 0 }
+        let (asked, choice) = ("sum".to_owned(), Choice::parse("sum", &["sum".to_owned()]).ok());
+        Preview { asked, choice, protocol, is_live, shows_partials: is_live, n_lines: 0, n_said: 0 }
     }
 
     fn picture() -> Picture {
