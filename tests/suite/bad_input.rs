@@ -554,7 +554,7 @@ fn a_signal_at_any_moment_leaves_nothing_behind() {
         let (start, child) = (Instant::now(), folder.start(&args));
         std::thread::sleep(Duration::from_millis(delay));
         let pid = i32::try_from(child.id()).unwrap();
-        assert!(Command::new("kill").args(["-s", "INT", &pid.to_string()]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", "TERM", &pid.to_string()]).status().unwrap().success());
         codes.push(Ended::of(&wait(child, Duration::from_secs(10)), start).code);
         folder.assert_untouched();
         if delay >= 40 && codes.contains(&Some(1)) || delay > 10_000 {
@@ -563,6 +563,71 @@ fn a_signal_at_any_moment_leaves_nothing_behind() {
     }
     // Before there is anything to be left, the program just ends.
     assert!(codes.iter().all(|code| matches!(code, None | Some(1))) && codes.contains(&Some(1)), "{codes:?}");
+}
+
+#[test]
+fn a_signal_leaves_nothing_of_a_partial_or_a_merge() {
+    let folder = Folder::new();
+    let plugin = lthost_tests::wasm("hostile_guest").display().to_string();
+    let partial = |at: &str, file: &str| {
+        format!(
+            "$lthost partial --partition 0 --dataset scan.npy --plugin {plugin} -p attack=loop -p at={at} --timeout 60 -o {file}"
+        )
+    };
+    folder.shell(&partial("merge", "0.partial")).succeeds();
+    for command in [partial("process", "new/0.partial"), "$lthost merge --timeout 60 0.partial -o new/out".to_owned()] {
+        let ended = folder.shell(&format!(
+            "{command} & child=$!; while [ ! -e new ]; do sleep 0.01; done; sleep 0.3; kill -s INT $child; wait $child"
+        ));
+        ended.fails(1, &["error: interrupted"]);
+        assert!(!folder.path("new").exists(), "{ended:?}");
+    }
+}
+
+#[test]
+fn what_a_run_reads_is_not_replaced_by_what_it_leaves() {
+    let folder = Folder::new();
+    let plugin = lthost_tests::wasm("hostile_guest").display().to_string();
+    fs::create_dir(folder.path("out")).unwrap();
+    let copy = |from: &str, to: &str| folder.shell(&format!("cp {from} {to}")).succeeds().code;
+    copy("scan.npy", "out/checkpoint.lthost");
+    let run = "$lthost run --quiet --dataset";
+    folder
+        .shell(&format!("{run} out/checkpoint.lthost --format npy --plugin sum -o out"))
+        .fails(1, &["`out/checkpoint.lthost` is an input of this run"]);
+    assert!(folder.path("out/checkpoint.lthost").exists());
+    // Values that come later, and plugins of a merge.
+    fs::create_dir(folder.path("out/masks")).unwrap();
+    save(&folder.path("one.npy"), &counts(&[1, 6, 7]));
+    copy("one.npy", "out/masks/intensity.npy");
+    folder
+        .shell(&format!(
+            "{run} scan.npy --partitions 3 --plugin masks -p factors=@one.npy --update 1:masks.factors=@out/masks/intensity.npy -o out"
+        ))
+        .fails(1, &["can't make `masks/intensity.npy`", "it is an input of this run"]);
+    fs::create_dir_all(folder.path("merged/hostile")).unwrap();
+    copy(&plugin, "merged/hostile/intensity.npy");
+    folder
+        .shell(&format!("$lthost partial --partition 0 --dataset scan.npy --plugin {plugin} -o 0.partial"))
+        .succeeds();
+    folder
+        .shell("$lthost merge --plugin hostile=merged/hostile/intensity.npy 0.partial -o merged")
+        .fails(1, &["can't make `hostile/intensity.npy`", "it is an input of this run"]);
+}
+
+#[test]
+fn frames_too_large_for_results_are_refused() {
+    let folder = Folder::new();
+    let words = |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    folder.write("indptr", words(&[0, 1, 2]));
+    folder.write("indices", words(&[0, 5]));
+    folder.write("data", [1, 1]);
+    let file = |name: &str, dtype: &str| format!("{name}_file = \"{name}\"\n{name}_dtype = \"{dtype}\"\n");
+    let files = [file("indptr", "<u8"), file("indices", "<u8"), file("data", "u1")].concat();
+    let params = "filetype = \"raw_csr\"\nnav_shape = [1, 2]\nsig_shape = [2147483648, 1073741824]\n";
+    folder.write("large.toml", format!("[params]\n{params}[raw_csr]\n{files}"));
+    let run = ["run", "--dataset", "large.toml", "--plugin", "hostile_guest", "--timeout", "1"];
+    folder.lthost(&run).fails(1, &["frames of (2147483648, 1073741824) have 2305843009213693952 pixels"]);
 }
 
 #[test]
@@ -587,7 +652,9 @@ fn a_plugin_does_not_replace_the_results_of_another_one_under_its_name() {
     run("", "sumsig").succeeds();
     run("", "./stranger.wasm").fails(2, &["under which there are results of another one"]);
     folder.shell("$lthost partial --partition 0 -o 0.partial --dataset scan.npy --plugin ./stranger.wasm").succeeds();
-    folder.shell("$lthost merge 0.partial -o out").fails(2, &["under which there are results of another one"]);
+    folder
+        .shell("$lthost merge 0.partial -o out")
+        .fails(2, &["has results of another plugin under the label `hostile`"]);
     folder.shell("$lthost merge 0.partial -o merged").succeeds();
     assert_eq!(folder.result("out/hostile/intensity.npy").data, before);
     // Who says so may, and then again and again, wherever it is and however it is called.

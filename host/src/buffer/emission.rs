@@ -58,7 +58,7 @@ pub(crate) enum EmissionError {
     #[error("emitted some elements of buffer `{name}` twice")]
     Twice { name: String },
     #[error(
-        "emitted buffer `{name}` in more than {limit} pieces of which none follows on another: emit larger ones, or in order"
+        "emitted buffer `{name}` so that there are more than {limit} pieces of which none follows on another: emit larger ones, or in order"
     )]
     Scattered { name: String, limit: usize },
     #[error("emitted {n_emitted} of the {n_elements} elements of buffer `{name}`")]
@@ -80,7 +80,7 @@ enum Need {
     Whole,
 }
 
-/// Pieces of a buffer that do not follow each other. Each takes some bytes besides its data.
+/// Pieces that do not follow each other, of all buffers. Each takes some bytes besides its data.
 const MAX_PIECES: usize = 1 << 17;
 /// Elements for which there is room before they come.
 const MAX_AHEAD: u64 = 4 << 20;
@@ -92,6 +92,7 @@ pub(crate) struct Emission {
     /// Only results have masks.
     takes_masks: bool,
     spare: Spare,
+    n_pieces: usize,
 }
 
 #[derive(Debug)]
@@ -157,7 +158,7 @@ impl Emission {
                 mask: None,
             })
             .collect();
-        Self { expected, takes_masks: false, spare: Spare::default() }
+        Self { expected, takes_masks: false, spare: Spare::default(), n_pieces: 0 }
     }
 
     /// Puts pieces into memory that is left over.
@@ -167,7 +168,7 @@ impl Emission {
 
     /// Takes a piece of a buffer.
     pub(crate) fn emit(&mut self, number: u32, offset: u64, data: &[u8]) -> Result<(), EmissionError> {
-        let spare = self.spare.clone();
+        let (spare, is_scattered) = (self.spare.clone(), self.n_pieces == MAX_PIECES);
         let buffer = self.expected(number)?;
         let name = || buffer.name.clone();
         if buffer.need == Need::Nothing {
@@ -187,7 +188,6 @@ impl Emission {
             return Err(EmissionError::Twice { name: name() });
         }
         buffer.n_emitted += n_elements;
-        let is_scattered = buffer.pieces.len() == MAX_PIECES;
         match buffer.pieces.last_mut() {
             _ if n_elements == 0 => {}
             // Small steps become one piece.
@@ -205,6 +205,7 @@ impl Emission {
                 let mut memory = spare.take(n_bytes.max(data.len()));
                 memory.extend_from_slice(data);
                 buffer.pieces.push(Piece { offset, data: memory });
+                self.n_pieces += 1;
             }
         }
         Ok(())

@@ -145,6 +145,9 @@ fn limit_this_process(request: &Request) -> io::Result<()> {
         let n = getrlimit(resource).maximum.map_or(n, |maximum| maximum.min(n));
         setrlimit(resource, Rlimit { current: Some(n), maximum: Some(n) })
     };
+    // Nobody else would end it.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     limit(Resource::As, request.max_compile_bytes)?;
     limit(Resource::Cpu, request.max_cpu_seconds)?;
     limit(Resource::Core, 0)?;

@@ -203,6 +203,11 @@ impl Instance {
         Ok(manifest)
     }
 
+    /// How messages call it from here on, instead of by the name that it gave itself.
+    pub(crate) fn call_it(&mut self, label: &str) {
+        label.clone_into(&mut self.store.data_mut().plugin);
+    }
+
     /// Creates the UDF, for a worker or for the main thread.
     pub(crate) fn create(&mut self, parameters: &Parameters, meta: &Meta<'_>, role: Role) -> Result<(), PluginError> {
         let arguments = arguments(parameters);

@@ -5,4 +5,4 @@ mod output;
 
 pub(crate) use finished::finish;
 pub use finished::{Numeric, ResultBuffer};
-pub use output::{Output, OutputError};
+pub use output::{Leftovers, Output, OutputError};

@@ -9,8 +9,9 @@ use std::{
 use super::ResultBuffer;
 use crate::shape::{Dtype, npy};
 
-/// What the names of hidden folders begin with.
+/// What the names of hidden folders begin with, and how many letters follow.
 const PREFIX: &str = ".lthost-";
+const N_RANDOM: usize = 6;
 
 /// An output folder. Files are staged in a hidden folder beside their places, and moved there by [`Output::commit`].
 pub struct Output {
@@ -27,6 +28,24 @@ pub struct Output {
     staged: Vec<PathBuf>,
     /// Files that an earlier run may have left and this one has none of, relative to the folder.
     absent: Vec<PathBuf>,
+}
+
+/// What an [`Output`] has put into its folder before it commits.
+#[derive(Debug, Clone)]
+pub struct Leftovers {
+    staging: PathBuf,
+    made: Vec<PathBuf>,
+}
+
+impl Leftovers {
+    /// Removes it, as far as nobody has put something there.
+    pub fn remove(&self) {
+        // The program ends: nobody is there to be told.
+        let _gone_or_not = fs::remove_dir_all(&self.staging);
+        for dir in self.made.iter().rev() {
+            let _kept_if_used = fs::remove_dir(dir);
+        }
+    }
 }
 
 /// The output can't be written.
@@ -58,7 +77,7 @@ impl Output {
         let mut output = Self { dir: dir.to_owned(), staging: None, lock: None, made: missing, inputs, staged, absent };
         fs::create_dir_all(dir).map_err(|source| failed("make it", source))?;
         remove_abandoned(dir);
-        let staging = tempfile::Builder::new().prefix(PREFIX).tempdir_in(dir);
+        let staging = tempfile::Builder::new().prefix(PREFIX).rand_bytes(N_RANDOM).tempdir_in(dir);
         let staging = staging.map_err(|source| failed("write to it", source))?;
         // Held as long as the run lives.
         let lock = fs::File::open(staging.path()).and_then(|lock| lock.lock().map(|()| lock));
@@ -70,6 +89,16 @@ impl Output {
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What has to go if the program ends without it.
+    pub fn leftovers(&self) -> Leftovers {
+        Leftovers { staging: self.staging_dir().to_owned(), made: self.made.clone() }
+    }
+
+    /// Whether the run reads a file, a path relative to the folder.
+    pub fn is_input(&self, path: &Path) -> bool {
+        self.dir.join(path).canonicalize().is_ok_and(|place| self.inputs.contains(&place))
     }
 
     /// The folders that were made for it, outermost first.
@@ -144,12 +173,16 @@ impl Output {
         self.staged.clear();
         let mut absent = std::mem::take(&mut self.absent);
         absent.retain(|path| !files.contains(path));
+        absent.retain(|path| !self.is_input(path));
         for place in absent.iter().map(|path| self.dir.join(path)) {
-            let is_input = place.canonicalize().is_ok_and(|place| self.inputs.contains(&place));
             let is_elsewhere = place.parent().is_some_and(|folder| folder != self.dir && folder.is_symlink());
-            if !is_input && !is_elsewhere && place.is_file() {
+            if !is_elsewhere && place.is_file() {
                 // If it can't be removed, the record of the run still says what there is.
-                let _gone_or_not = fs::remove_file(place);
+                let _gone_or_not = fs::remove_file(&place);
+                if let Some(folder) = place.parent().filter(|folder| *folder != self.dir) {
+                    // Only if nothing else is in it.
+                    let _gone_or_not = fs::remove_dir(folder);
+                }
             }
         }
         self.made.clear();
@@ -167,9 +200,13 @@ impl Output {
                     if is_link && relative != Path::new("") {
                         return Err(io::Error::other("it is a link, which may lead anywhere"));
                     }
-                    if !place.is_dir() {
-                        fs::create_dir(&place)?;
-                        self.made.push(place);
+                    match fs::create_dir(&place) {
+                        Ok(()) => self.made.push(place),
+                        // Another run may make it at the same moment.
+                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !place.is_dir() => {
+                            return Err(error);
+                        }
+                        Err(_) => {}
                     }
                     return fs::read_dir(&staged)?.map(|entry| Ok(relative.join(entry?.file_name()))).collect();
                 }
@@ -179,7 +216,7 @@ impl Output {
                 if place.metadata().is_ok_and(|there| !there.is_file()) {
                     return Err(io::Error::other("it is a device or a pipe, which would be replaced by a file"));
                 }
-                if place.canonicalize().is_ok_and(|place| self.inputs.contains(&place)) {
+                if self.is_input(&relative) {
                     return Err(io::Error::other("it is an input of this run"));
                 }
                 files.push(relative.clone());
@@ -203,7 +240,9 @@ impl Output {
 /// Removes hidden folders that runs have left that were killed: those that nobody holds.
 fn remove_abandoned(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default();
+        let is_ours = random.len() == N_RANDOM && random.chars().all(|c| c.is_ascii_alphanumeric());
         if is_ours && entry.file_type().is_ok_and(|file_type| file_type.is_dir()) {
             let path = entry.path();
             if fs::File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
@@ -279,10 +318,10 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_removed_and_what_another_one_holds_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join(".lthost-gone")).unwrap();
+        fs::create_dir(dir.path().join(".lthost-gone42")).unwrap();
         let other = Output::create(dir.path(), &[]).unwrap();
         let output = Output::create(dir.path(), &[]).unwrap();
-        assert!(!dir.path().join(".lthost-gone").exists());
+        assert!(!dir.path().join(".lthost-gone42").exists());
         assert!(other.staging_dir().exists() && output.staging_dir().exists());
     }
 

@@ -32,6 +32,14 @@ pub enum RunError {
         /// Bytes that results may have.
         limit: u64,
     },
+    /// Frames for which there can be no results.
+    #[error("frames of {sig} have {} pixels, and results for at most {limit} fit: raise --max-result-bytes", sig.size())]
+    FrameTooLarge {
+        /// Shape of a frame.
+        sig: Shape,
+        /// Bytes that results may have.
+        limit: u64,
+    },
     /// Two UDFs under one label.
     #[error("two UDFs have the label `{label}`: give one another with `--plugin LABEL=NAME`")]
     DuplicateLabel {

@@ -362,9 +362,11 @@ impl Job {
         let ready = processed.into_iter().enumerate().map(|(idx, processed)| self.customize(merger, idx, processed));
         let ready = ready.collect::<Result<Vec<_>, _>>()?;
         for (udf, ready) in merger.udfs.iter_mut().zip(ready) {
-            match ready {
-                Some((partial, made)) => udf.merge(partial, &partition.present, made),
-                None => udf.skipped.push(merger.n_merged),
+            if let Some((partial, made)) = ready {
+                udf.merge(partial, &partition.present, made);
+            } else {
+                udf.skipped.push(merger.n_merged);
+                udf.n_frames_skipped += partition.n_frames();
             }
         }
         merger.n_frames_done += partition.n_frames();
@@ -557,10 +559,13 @@ impl Job {
             n_partitions: self.plan.partitions.len() as u64,
             n_file_bytes_done: self.file_bytes(merger),
             elapsed: self.start.elapsed(),
-            udfs: self
-                .recipes
+            udfs: merger
+                .udfs
                 .iter()
-                .map(|recipe| UdfProgress { label: recipe.label.clone(), n_frames_done })
+                .map(|udf| UdfProgress {
+                    label: udf.label.clone(),
+                    n_frames_done: n_frames_done - udf.n_frames_skipped,
+                })
                 .collect(),
         });
     }

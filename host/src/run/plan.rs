@@ -159,7 +159,12 @@ impl Plan {
             };
             let n_bytes = pixels.saturating_mul(pixel_bytes(udf));
             if n_bytes > limit {
-                return Err(RunError::TileTooLarge { plugin: udf.manifest.name.clone(), what, n_bytes, limit, hint });
+                // Tiles are common to all: who wants them large is to be told.
+                let tiled = udfs.iter().filter(|udf| udf.granularity != Granularity::Partition);
+                let wish = |udf: &&&Prepared| (udf.granularity == Granularity::Frame, udf.preferences.split_rows);
+                let greedy = tiled.max_by_key(wish).filter(|_| udf.granularity != Granularity::Partition);
+                let plugin = greedy.unwrap_or(udf).label.clone();
+                return Err(RunError::TileTooLarge { plugin, what, n_bytes, limit, hint });
             }
         }
         Ok(())

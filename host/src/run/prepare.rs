@@ -35,6 +35,7 @@ pub(super) struct Prepared {
     main: Option<Instance>,
     /// Positions of the partitions that are left out.
     pub(super) skipped: Vec<usize>,
+    pub(super) n_frames_skipped: u64,
     /// How often it failed.
     pub(super) n_errors: u64,
     /// Why there is no instance, and will be none: the first one failed before any data were read, or there can't be another one
@@ -142,9 +143,10 @@ impl Prepared {
     fn new(
         scan: &Scan,
         spec: &UdfSpec,
-        (label, manifest, main): (String, Manifest, Instance),
+        (label, manifest, mut main): (String, Manifest, Instance),
         (sandbox, clock): (Sandbox, (Clock, usize)),
     ) -> Result<Self, RunError> {
+        main.call_it(&label);
         let (mut main, parameters, declared) = create(scan, spec, (main, manifest), &sandbox.limits)?;
         let Declared { manifest, preferences, granularity, input_dtype, buffers: declarations } = declared;
         let n_rows = scan.roi.n_selected();
@@ -166,6 +168,7 @@ impl Prepared {
             plugin: spec.plugin.clone(),
             main: Some(main),
             skipped: Vec::new(),
+            n_frames_skipped: 0,
             n_errors: 0,
             dead: None,
             merged,
@@ -205,6 +208,7 @@ impl Prepared {
             plugin: spec.plugin.clone(),
             main: None,
             skipped: Vec::new(),
+            n_frames_skipped: 0,
             n_errors: 1,
             dead: Some(Arc::new(error)),
             merged: Merged::new(Vec::new(), scan.roi.n_selected(), &scan.sig),
@@ -398,6 +402,7 @@ impl Recipe {
     fn start(&self, scan: &Scan, parameters: &Parameters, role: Role) -> Result<Instance, PluginError> {
         let mut instance = Instance::new(&self.plugin, &self.sandbox)?;
         instance.describe()?;
+        instance.call_it(&self.label);
         instance.create(parameters, &scan.meta(), role)?;
         instance.expect_bytes(self.n_bytes, &scan.sig);
         Ok(instance)

@@ -57,6 +57,10 @@ impl Source {
     pub(super) fn new(dataset: Arc<Dataset>, config: &RunConfig) -> Result<Self, RunError> {
         // At least a byte for each frame is needed, for the damage.
         let (nav, limit) = (dataset.nav(), config.limits.max_result_bytes);
+        let sig = dataset.sig();
+        if sig.size() > limit {
+            return Err(RunError::FrameTooLarge { sig: sig.clone(), limit });
+        }
         if nav.size() > limit {
             return Err(RunError::ScanTooLarge { nav: nav.clone(), limit });
         }

@@ -78,7 +78,10 @@ impl Tiling {
         let rows_px = demand.split_rows.saturating_mul(sig.axes()[1..].iter().product());
         let max_px = budget_px / depth;
         let max_px = max_px.checked_div(rows_px).map_or(max_px, |n| n.max(1).saturating_mul(rows_px));
-        Self { depth, blocks: split(sig, max_px.max(1)) }
+        let max_px = max_px.clamp(1, sig.size());
+        // Many rows of few frames take no more than few rows of many.
+        let depth = depth.min((budget_px / max_px).max(1));
+        Self { depth, blocks: split(sig, max_px) }
     }
 }
 

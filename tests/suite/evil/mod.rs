@@ -16,6 +16,8 @@ mod stage;
 mod strangers;
 mod wat;
 
+use lthost_tests::{counts, save};
+
 use crate::program::Folder;
 
 use self::wat::{PHASES, Plugin};
@@ -174,6 +176,24 @@ fn sizes_have_limits() {
 #[test]
 fn results_in_small_pieces_take_no_longer() {
     play(&floods::dust());
+}
+
+#[test]
+fn wishes_for_tiles_end_no_other_plugin() {
+    let folder = Folder::new();
+    save(&folder.path("large.npy"), &counts(&[8, 1024, 1024]));
+    let split_rows = "(i32.store8 (i32.const 1200) (i32.const 1)) (i64.store (i32.const 1208) (i64.const -1))";
+    folder.write("evil.wasm", Plugin::honest().first("preferences", split_rows).wasm());
+    let run = |more: &str| {
+        let limits = "--quiet --max-memory 12M --on-error skip";
+        folder.shell(&format!("$lthost run --dataset large.npy {limits} --plugin max {more}"))
+    };
+    run("-o alone").succeeds();
+    // Such tiles may be too large for itself.
+    let beside = run("--plugin ./evil.wasm -o beside");
+    assert!(matches!(beside.code, Some(0 | 3)), "{beside:?}");
+    let maximum = |dir: &str| folder.result(&format!("{dir}/max/max.npy")).data;
+    assert_eq!(maximum("alone"), maximum("beside"));
 }
 
 #[test]

@@ -16,13 +16,14 @@ use std::{
 use anyhow::{Context, bail};
 use lthost::{
     plugin::printable,
+    results::Output,
     run::{Control, partial::read_file},
 };
 
 use crate::terminal;
 
 /// The file, in the output folder.
-const NAME: &str = "checkpoint.lthost";
+pub(crate) const NAME: &str = "checkpoint.lthost";
 /// Writing takes at most one part in so many of a run's time.
 const SHARE: u32 = 20;
 
@@ -48,7 +49,11 @@ pub(crate) struct CheckpointArgs {
 
 impl CheckpointArgs {
     /// Takes a folder for the checkpoints of a run.
-    pub(crate) fn claim(&self, dir: &Path) -> anyhow::Result<Claim> {
+    pub(crate) fn claim(&self, output: &Output) -> anyhow::Result<Claim> {
+        let dir = output.dir();
+        if output.is_input(NAME.as_ref()) {
+            bail!("`{}` is an input of this run: its checkpoint would replace it", dir.join(NAME).display());
+        }
         // A lock that nobody has to make or remove; some systems have none.
         let lock = fs::File::open(dir).and_then(|lock| Ok(lock.try_lock().map(|()| lock)?));
         let is_taken = matches!(&lock, Err(error) if error.kind() == io::ErrorKind::WouldBlock);

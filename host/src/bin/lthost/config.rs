@@ -47,7 +47,10 @@ impl Config {
             bail!("the configuration file `{}` is refused: it is not a regular file", path.display());
         }
         let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(Self::default()),
+            // A link to nowhere is no absence: somebody wanted there to be one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist && !path.is_symlink() => {
+                return Ok(Self::default());
+            }
             file => file.with_context(unreadable)?,
         };
         // Limits that others can raise are none.

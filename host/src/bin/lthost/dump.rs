@@ -70,6 +70,10 @@ pub(crate) fn print(out: &mut impl Write, dataset: &Dataset, index: u64, outcome
     }
     for udf in &outcome.udfs {
         writeln!(out, "{} ({} {}), tiles of {}", udf.label, udf.manifest.name, udf.manifest.version, udf.input_dtype)?;
+        if udf.results.is_empty() || !is_there(udf.damage.as_ref().unwrap_or(&outcome.damage)) {
+            writeln!(out, "  the frame is not in its results")?;
+            continue;
+        }
         for result in &udf.results {
             print_result(out, nav, index, result)?;
         }

@@ -7,6 +7,7 @@ use std::{
 
 use lthost::{
     plugin::{Facts, Plugin},
+    results::{Output, OutputError},
     run::Taken,
 };
 use serde_json::Value as Json;
@@ -19,15 +20,19 @@ pub(crate) struct Earlier {
     dir: PathBuf,
     /// What `run.json` says of each UDF, in the last run and in those before; plugins that are files with their whole path.
     udfs: Vec<Json>,
+    /// Content of `damage.npy`.
+    damage: Vec<u8>,
 }
 
 impl Earlier {
     /// Reads the record in the folder, if there is one.
     pub(crate) fn read(dir: &Path) -> Self {
-        let file = dir.join("run.json");
         // Not from a pipe, which may never begin.
-        let text = if file.is_file() { fs::read(file).unwrap_or_default() } else { Vec::new() };
-        let record: Json = serde_json::from_slice(&text).unwrap_or_default();
+        let read = |name: &str| {
+            let file = dir.join(name);
+            if file.is_file() { fs::read(file).unwrap_or_default() } else { Vec::new() }
+        };
+        let record: Json = serde_json::from_slice(&read("run.json")).unwrap_or_default();
         let of = |list: &str| record[list].as_array().cloned().unwrap_or_default();
         let is_there = |udf: &Json| udf["label"].as_str().is_some_and(|label| dir.join(label).is_dir());
         let folder = Path::new(record["folder"].as_str().unwrap_or_default());
@@ -39,7 +44,7 @@ impl Earlier {
             udf
         };
         let udfs = of("udfs").into_iter().map(with_path).chain(of("earlier")).filter(is_there).collect();
-        Self { dir: dir.to_owned(), udfs }
+        Self { dir: dir.to_owned(), udfs, damage: read("damage.npy") }
     }
 
     /// Labels of results in the folder, and which of these plugins they may be of: the same bytes, or the same file, changed since;
@@ -71,10 +76,39 @@ impl Earlier {
         files.map(PathBuf::from).filter(move |file| is_of(file, label))
     }
 
-    /// The record of all UDFs but those with these labels.
-    pub(crate) fn but(&self, labels: &[&str]) -> Vec<&Json> {
-        let is_other = |udf: &&Json| udf["label"].as_str().is_some_and(|label| !labels.contains(&label));
-        self.udfs.iter().filter(is_other).collect()
+    /// The record of all UDFs but those with these labels. A label has one entry, and what there is of its damage belongs to it.
+    /// `staged` are the files of the run.
+    pub(crate) fn but(&self, labels: &[&str], staged: &[PathBuf]) -> Vec<Json> {
+        let mut others: Vec<Json> = Vec::new();
+        for udf in &self.udfs {
+            let Some(label) = udf["label"].as_str().filter(|label| !labels.contains(label)) else { continue };
+            if others.iter().any(|other| other["label"] == label) {
+                continue;
+            }
+            let (mut udf, damage) = (udf.clone(), failures::damage_file(label));
+            let is_there = self.dir.join(&damage).exists() || staged.contains(&PathBuf::from(&damage));
+            if let Some(files) = udf["files"].as_array_mut().filter(|_| is_there)
+                && !files.iter().any(|file| *file == damage)
+            {
+                files.push(damage.into());
+            }
+            others.push(udf);
+        }
+        others
+    }
+
+    /// Keeps beside the results of all but these labels which frames are in them, where `damage` says so no longer.
+    pub(crate) fn keep_damage(&self, output: &mut Output, labels: &[&str], damage: &[u8]) -> Result<(), OutputError> {
+        if self.damage.is_empty() || self.damage == damage {
+            return Ok(());
+        }
+        let others = self.udfs.iter().filter_map(|udf| udf["label"].as_str()).filter(|label| !labels.contains(label));
+        for file in others.map(failures::damage_file) {
+            if !self.dir.join(&file).exists() && !output.staged().contains(&PathBuf::from(&file)) {
+                output.stage(file.as_ref(), |out| out.write_all(&self.damage))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use lthost::plugin::{
     trust::{Judge, Offer, Pin},
 };
 
-use crate::Usage;
+use crate::{Usage, limit_args};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
@@ -69,18 +69,20 @@ fn locate(plugin: &str) -> Result<Location, PluginError> {
 }
 
 /// The first plugin with this hash, whatever its name. Of a file it holds when this is read anew, too: it is pinned.
-fn locate_by_hash(pin: &Pin) -> Result<Location, Usage> {
+fn locate_by_hash(pin: &Pin) -> anyhow::Result<Location> {
     if let Some((name, bytes)) = SHIPPED.iter().find(|(_, bytes)| Pin::of(bytes) == *pin) {
         return Ok(Location::Shipped(name, bytes));
     }
     let folders = folders();
-    let fits = |file: &PathBuf| file.is_file() && Pin::of_file(file).is_ok_and(|found| found == *pin);
+    let max_bytes = limit_args::limits()?.max_plugin_bytes;
+    let is_small = |file: &PathBuf| file.metadata().is_ok_and(|file| file.is_file() && file.len() <= max_bytes);
+    let fits = |file: &PathBuf| is_small(file) && Pin::of_file(file).is_ok_and(|found| found == *pin);
     if let Some(file) = folders.iter().flat_map(|folder| files(folder)).find(fits) {
         return Ok(Location::File(file));
     }
     let folders = folders.iter().map(|folder| format!("`{}`", folder.display()));
     let searched: Vec<String> = ["those shipped with lthost".to_owned()].into_iter().chain(folders).collect();
-    Err(Usage(format!("no plugin has the hash `{pin}`: searched were {}", searched.join(", "))))
+    Err(Usage(format!("no plugin has the hash `{pin}`: searched were {}", searched.join(", "))).into())
 }
 
 /// All plugins that have a name, in the order in which they are found.

@@ -121,7 +121,7 @@ impl JobArgs {
             terminal::say_at("warning", text);
         }
         config.corrections = Corrections::new(dataset.sig(), given("dark"), given("gain"), given("excluded"))?;
-        let inputs = self.inputs(&dataset, &arrays);
+        let inputs = self.inputs(&dataset, &arrays, matches);
         Ok(Job { dataset, specs, config, arrays, inputs })
     }
 
@@ -140,13 +140,17 @@ impl JobArgs {
     }
 
     /// The files that the run reads.
-    fn inputs(&self, dataset: &Dataset, arrays: &[GivenArray]) -> Vec<PathBuf> {
+    fn inputs(&self, dataset: &Dataset, arrays: &[GivenArray], matches: &ArgMatches) -> Vec<PathBuf> {
         let data = dataset.files().iter().map(|file| file.path.clone());
         let arrays = arrays.iter().map(|(_, path, _)| path.clone());
-        let params = self.param.iter().filter_map(|(_, value)| Some(PathBuf::from(value.strip_prefix('@')?)));
+        let file = |value: &str| Some(PathBuf::from(value.strip_prefix('@')?));
+        let params = self.param.iter().filter_map(|(_, value)| file(value));
+        // What stands in them is an array by now.
+        let updates = matches.get_raw("update").into_iter().flatten();
+        let updates = updates.filter_map(|text| file(text.to_str()?.split_once('=')?.1));
         let plugins = self.plugin.iter().map(|plugin| PathBuf::from(Pin::split(split_label(plugin).1).0));
         let plugins = plugins.flat_map(|file| [signature_file(&file), file]);
-        data.chain([dataset.path().to_owned()]).chain(arrays).chain(params).chain(plugins).collect()
+        data.chain([dataset.path().to_owned()]).chain(arrays).chain(params).chain(updates).chain(plugins).collect()
     }
 }
 

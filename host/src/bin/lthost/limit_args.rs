@@ -9,7 +9,7 @@ use lthost::{
 };
 use serde::Deserialize;
 
-use crate::{Usage, cache, compile, config::Config, confine::Confine};
+use crate::{Usage, cache, compile, config::Config, confine::Confine, interrupt};
 
 /// A number of bytes, like `512M`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,8 @@ impl LimitArgs {
         let given = self.values.max_stack.or(Config::load()?.limits.max_stack);
         let max_stack_bytes = given.map_or(config.max_stack_bytes, |Bytes(n_bytes)| n_bytes);
         let cache = if self.no_cache { None } else { cache::of_code() };
-        Ok(Engine::new(EngineConfig { max_stack_bytes, cache, compiler: compile::compiler(), ..config })?)
+        let config = EngineConfig { max_stack_bytes, cache, compiler: compile::compiler(), ..config };
+        Ok(interrupt::not_for_threads_of(|| Engine::new(config))?)
     }
 
     /// Gives up what is not needed, before anything of a plugin runs.

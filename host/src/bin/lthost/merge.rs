@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use lthost::{
-    plugin::Plugin,
+    plugin::{Plugin, printable},
     results::Output,
     run::{
         Observer, Taken,
@@ -18,6 +18,7 @@ use crate::{
     earlier::Earlier,
     failures,
     find::{self, Found},
+    interrupt,
     job_args::{GivenArray, split_label},
     limit_args::LimitArgs,
     logs::{self, LogArgs},
@@ -71,8 +72,12 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     let judge = trust::judge()?;
     let plugins = plugins.iter().map(|found| found.load(&judge, &engine, &limits)).collect::<Result<Vec<_>, _>>()?;
     let earlier = opts.earlier(&first.udfs, &plugins)?;
-    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &opts.partials)).transpose()?;
+    let origins = plugins.iter().map(|plugin| PathBuf::from(&plugin.facts().origin));
+    let inputs: Vec<PathBuf> = opts.partials.iter().cloned().chain(origins).collect();
+    let signals = interrupt::hold()?;
+    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
     opts.limits.confine(&confine::needs(None, output.as_ref()))?;
+    signals.end(output.as_ref())?;
     let (logger, held_back) = logs::logger(opts.logs);
     let merged = merge(&partials, &plugins, &limits, &Observer { logger, ..Observer::default() });
     let merged = merged.map_err(anyhow::Error::from);
@@ -114,7 +119,19 @@ impl Opts {
     fn earlier(&self, udfs: &[PartialUdf], plugins: &[Plugin]) -> anyhow::Result<Earlier> {
         let earlier = self.output.as_deref().map(Earlier::read).unwrap_or_default();
         let taken = earlier.taken(plugins);
-        udfs.iter().zip(plugins).try_for_each(|(udf, plugin)| Taken::check(&taken, plugin, &udf.label))?;
+        let is_meant = |udf: &PartialUdf| {
+            self.plugin.iter().any(|given| split_label(given).0.is_some_and(|label| label == udf.label))
+        };
+        for (udf, plugin) in udfs.iter().zip(plugins).filter(|(udf, _)| !is_meant(udf)) {
+            let label = &udf.label;
+            Taken::check(&taken, plugin, label).map_err(|_| {
+                Usage(format!(
+                    "the output folder has results of another plugin under the label `{label}`: `--plugin {label}={}` \
+                     replaces them; or give another folder",
+                    printable(&plugin.facts().origin, 4000)
+                ))
+            })?;
+        }
         Ok(earlier)
     }
 

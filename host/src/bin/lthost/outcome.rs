@@ -58,7 +58,11 @@ impl Run<'_> {
             }
             self.earlier.files(&udf.label).for_each(|file| output.leave_out(file));
         }
-        stage_damage(output, "damage.npy", &outcome.damage)?;
+        let labels: Vec<&str> = outcome.udfs.iter().map(|udf| udf.label.as_str()).collect();
+        let mut damage = Vec::new();
+        npy::write(&mut damage, outcome.damage.dtype, outcome.damage.shape.axes(), &outcome.damage.data)?;
+        self.earlier.keep_damage(output, &labels, &damage)?;
+        output.stage("damage.npy".as_ref(), |out| out.write_all(&damage))?;
         if let Some(profile) = &outcome.profile {
             profile::stage(output, profile)?;
         }
@@ -96,7 +100,7 @@ impl Run<'_> {
             "dataset": self.data,
             "arrays": arrays,
             "udfs": udfs,
-            "earlier": self.earlier.but(&labels),
+            "earlier": self.earlier.but(&labels, output.staged()),
             "updates": updates,
             "complete": outcome.is_complete && self.config.only_partition.is_none() && outcome.failures.is_empty(),
             "failures": failures::record(&outcome.failures),

@@ -9,7 +9,7 @@ use lthost::{
 };
 
 use crate::{
-    Usage, confine, failures,
+    Usage, confine, failures, interrupt,
     job_args::{Job, JobArgs},
     logs,
 };
@@ -40,8 +40,10 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let file =
         opts.output.file_name().ok_or_else(|| Usage(format!("-o {}: that names no file", opts.output.display())))?;
     let folder = opts.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(".".as_ref());
+    let signals = interrupt::hold()?;
     let mut output = Output::create(folder, &inputs)?;
     opts.job.running.limits.confine(&confine::needs(Some(&dataset), Some(&output)))?;
+    signals.end(Some(&output))?;
     let (logger, held_back) = logs::logger(opts.job.running.logs);
     let observer = Observer { logger, ..Observer::default() };
     let made = partial(&dataset, &specs, &config, opts.partition, &observer).map_err(anyhow::Error::from);

@@ -126,8 +126,9 @@ fn row(what: &str, cost: &Cost, all: f64) -> Vec<String> {
     if cost.n_bytes > 0 {
         row.push(format!("{:.3}", to_f64(cost.n_bytes) / 1e9));
     }
-    if cost.n_file_bytes > 0 {
-        row.push(format!("{:.2}", to_f64(cost.n_file_bytes) / 1e9 / cost.seconds.max(1e-9)));
+    // What took no time that can be measured has no speed.
+    if cost.n_file_bytes > 0 && cost.seconds > 1e-6 {
+        row.push(format!("{:.2}", to_f64(cost.n_file_bytes) / 1e9 / cost.seconds));
     }
     row
 }

@@ -7,16 +7,14 @@ use lthost::{
     run::RunError,
 };
 
-/// Options of `run` that say where results go and what becomes of failures, and whether a value follows: who repeats a failure wants
-/// neither, and least of all results of one partition in the place of all.
-const NOT_REPEATED: [(&str, bool); 8] = [
+/// Options of `run` that say where results go, and whether a value follows: who repeats a failure wants none, and least of all
+/// results of one partition in the place of all. What becomes of other plugins' failures stays as it was.
+const NOT_REPEATED: [(&str, bool); 6] = [
     ("-o", true),
     ("--output", true),
     ("--png", false),
     ("--every", true),
     ("--checkpoint", true),
-    ("--on-error", true),
-    ("--max-errors", true),
     ("--resume", false),
 ];
 

@@ -9,11 +9,11 @@ use clap::{ArgGroup, ArgMatches};
 use lthost::{
     dataset::Dataset,
     results::Output,
-    run::{Observer, Outcome, Pool, RunError},
+    run::{CheckpointError, Observer, Outcome, Pool, RunError},
 };
 
 use crate::{
-    checkpoint::CheckpointArgs,
+    checkpoint::{self, CheckpointArgs},
     confine,
     dump::{self, FrameAt},
     earlier::Earlier,
@@ -90,11 +90,10 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     }
     let Job { dataset, specs, mut config, arrays, inputs } = job;
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
-    let resumable = opts.output.as_deref().filter(|_| is_whole);
     // Whatever is begun from here on is brought to an end.
     let signals = interrupt::hold()?;
     let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
-    let claim = resumable.map(|dir| opts.checkpoint.claim(dir)).transpose()?;
+    let claim = output.as_ref().filter(|_| is_whole).map(|output| opts.checkpoint.claim(output)).transpose()?;
     config.resume = claim.as_ref().map(|claim| opts.checkpoint.read(claim)).transpose()?.flatten();
     // These may ask for files that are out of reach then.
     let n_workers = opts.job.running.n_workers();
@@ -110,7 +109,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let observer = Observer { progress: progress::shown_on(&display, &watch), logger };
     let running = Pool::new(n_workers)?.start(&dataset, &specs, &config, observer);
     config.resume = None;
-    signals.cancel(running.control())?;
+    signals.cancel(running.control(), output.as_ref())?;
     let keeper = claim.map(|claim| opts.checkpoint.keep(running.control(), claim));
     let mut written = None;
     let data = outcome::record_dataset(&dataset);
@@ -135,17 +134,17 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     progress::finish(&display);
     let failures = ran.as_ref().map(|outcome| &outcome.failures[..]).unwrap_or_default();
     logs::print_held_back(&held_back, &failures::texts(ran.as_ref().err(), failures));
+    let ran = ran.map_err(|error| of_checkpoint(error, opts.output.as_deref()));
     let ended = ran.and_then(|outcome| write(&outcome).map(|()| outcome));
     let is_resumable = keeper.is_some_and(|keeper| keeper.finish(ended.as_ref().err().map(was_interrupted)));
     let outcome = ended.map_err(|error| failed(error, written, opts.output.as_deref(), is_resumable))?;
     if let Some(profile) = &outcome.profile {
         profile::print(profile);
     }
-    let shown = show(&outcome);
-    let printed = print(opts, &run, &dataset, &outcome);
-    // Also if nobody sees the picture, or reads the figures to their end.
+    let told = show(&outcome).and_then(|()| print(opts, &run, &dataset, &outcome));
+    // Also if there is no such picture, or nobody reads the figures to their end.
     failures::tell(&outcome)?;
-    shown.and(printed)
+    told
 }
 
 fn print(opts: &Opts, run: &outcome::Run<'_>, dataset: &Dataset, outcome: &Outcome) -> anyhow::Result<()> {
@@ -168,6 +167,17 @@ pub(crate) struct Partial {
     n_frames: u64,
     dir: PathBuf,
     is_resumable: bool,
+}
+
+/// Says which checkpoint it is that will not do, and what to do.
+fn of_checkpoint(error: anyhow::Error, dir: Option<&Path>) -> anyhow::Error {
+    match (error.downcast_ref(), dir) {
+        (Some(RunError::Checkpoint(CheckpointError::Unreadable { .. })), Some(dir)) => {
+            let file = dir.join(checkpoint::NAME).display().to_string();
+            error.context(format!("can't go on from `{file}`, without --resume the run begins anew"))
+        }
+        _ => error,
+    }
 }
 
 fn was_interrupted(error: &anyhow::Error) -> bool {
