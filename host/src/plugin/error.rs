@@ -16,7 +16,8 @@ pub struct Place {
 /// Which plugin, in which function, where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Name of the plugin, escaped for printing.
+    /// Label of the UDF in its run; before it has one, and outside of runs, the plugin's name or where it came from. Escaped for
+    /// printing.
     pub plugin: String,
     /// Function of the contract.
     pub function: &'static str,
@@ -213,6 +214,14 @@ impl fmt::Display for Place {
     }
 }
 
+/// Whether a character does something to a terminal, or to the text around it, rather than stand there.
+pub fn controls(c: char) -> bool {
+    // Direction marks could make a message read as something else.
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+    c.is_control() || turns || breaks
+}
+
 /// Text from a plugin or a file as one line that is safe to print: control characters are escaped, and it is cut at
 /// `max_chars`.
 pub fn printable(text: &str, max_chars: usize) -> String {
@@ -222,11 +231,7 @@ pub fn printable(text: &str, max_chars: usize) -> String {
             safe.push('…');
             break;
         }
-        // Direction marks could make a message read as something else.
-        let turns =
-            matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        let breaks = matches!(c, '\u{2028}' | '\u{2029}');
-        if c.is_control() || turns || breaks {
+        if controls(c) {
             safe.extend(c.escape_default());
         } else {
             safe.push(c);

@@ -29,7 +29,7 @@ pub use compile::{Compiler, compile_for_parent};
 pub use convert::{Granularity, InputDtype, Preferences, TileForm};
 pub(crate) use engine::THREAD_STACK;
 pub use engine::{Cancel, Engine, EngineConfig};
-pub use error::{Call, Place, PluginError, TimeLimit, printable};
+pub use error::{Call, Place, PluginError, TimeLimit, controls, printable};
 pub use instance::Handover;
 pub(crate) use instance::{Emitted, FillFailed, Instance, Meta, Pixels, Role, Sandbox, TileInput};
 pub(crate) use kernels::HostTile;

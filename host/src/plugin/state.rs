@@ -24,7 +24,7 @@ use crate::buffer::Emission;
 /// A message that a plugin logged.
 #[derive(Debug, Clone)]
 pub struct LogLine {
-    /// Name of the plugin.
+    /// Label of the UDF in its run; before it has one, where the plugin came from.
     pub plugin: String,
     /// How urgent.
     pub level: LogLevel,

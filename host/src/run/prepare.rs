@@ -113,7 +113,7 @@ fn prepare_one(
         Err(error) => {
             let error = survivable(error.into(), config)?;
             let manifest = unknown(&spec.plugin, clock.1);
-            let label = spec.label.clone().unwrap_or_else(|| manifest.name.clone());
+            let label = check_label(spec.label.clone().unwrap_or_else(|| manifest.name.clone()))?;
             return Ok(Prepared::dead(scan, spec, (label, manifest, error), (sandbox, clock)));
         }
     };

@@ -51,9 +51,6 @@ impl CheckpointArgs {
     /// Takes a folder for the checkpoints of a run.
     pub(crate) fn claim(&self, output: &Output) -> anyhow::Result<Claim> {
         let dir = output.dir();
-        if output.is_input(NAME.as_ref()) {
-            bail!("`{}` is an input of this run: its checkpoint would replace it", dir.join(NAME).display());
-        }
         // A lock that nobody has to make or remove; some systems have none.
         let lock = fs::File::open(dir).and_then(|lock| Ok(lock.try_lock().map(|()| lock)?));
         let is_taken = matches!(&lock, Err(error) if error.kind() == io::ErrorKind::WouldBlock);

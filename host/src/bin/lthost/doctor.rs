@@ -16,7 +16,7 @@ use lthost::{
 use memmap2::MmapMut;
 use serde_json::json;
 
-use crate::{cache, compile, config, find, limit_args};
+use crate::{cache, compile, config, find, limit_args, terminal};
 
 /// Show what protects this machine from plugins, and what is missing
 ///
@@ -58,7 +58,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
             (finding.what.to_owned(), json!({ "ok": is_well, "state": text }))
         };
         let all: serde_json::Map<_, _> = findings.iter().map(finding).collect();
-        writeln!(out, "{:#}", serde_json::Value::from(all))?;
+        writeln!(out, "{}", terminal::pretty_json(&all)?)?;
     } else {
         for Finding { what, state } in &findings {
             let (missing, text) = match state {

@@ -5,7 +5,7 @@ use std::io::Write;
 use lthost::{dataset::Dataset, plugin::printable, run::partition_plan};
 use serde_json::json;
 
-use crate::dataset_args::DatasetArgs;
+use crate::{dataset_args::DatasetArgs, terminal};
 
 /// Show what a data set is: shape, dtype, format, metadata, partitions
 ///
@@ -79,6 +79,6 @@ fn print_json(dataset: &Dataset) -> anyhow::Result<()> {
         "partitions": partitions,
         "metadata": metadata,
     });
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&info)?)?;
+    writeln!(std::io::stdout().lock(), "{}", terminal::pretty_json(&info)?)?;
     Ok(())
 }

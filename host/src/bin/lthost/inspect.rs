@@ -17,7 +17,7 @@ use crate::{
     job_args::arguments,
     limit_args::LimitArgs,
     outcome::record_value,
-    trust,
+    terminal, trust,
 };
 
 /// Show what a plugin is, takes, gives and imports
@@ -69,7 +69,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
     match card.gives {
         Err(refusal) if is_asked => Err(refusal.into()),
         _ => {
-            let text = if opts.json { format!("{:#}\n", card.json()) } else { card.text() };
+            let text = if opts.json { terminal::pretty_json(&card.json())? + "\n" } else { card.text() };
             Ok(std::io::stdout().lock().write_all(text.as_bytes())?)
         }
     }

@@ -21,7 +21,7 @@ use crate::{
     failures,
     job_args::GivenArray,
     pictures::{self, Scene},
-    profile,
+    profile, terminal,
 };
 
 /// A run, as far as its results are recorded with it.
@@ -66,7 +66,7 @@ impl Run<'_> {
         if let Some(profile) = &outcome.profile {
             profile::stage(output, profile)?;
         }
-        let text = serde_json::to_string_pretty(&self.record(outcome, output))?;
+        let text = terminal::pretty_json(&self.record(outcome, output))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         output.commit()?;
         Ok(())
@@ -185,7 +185,7 @@ impl Run<'_> {
         let output = dir.map(|dir| dir.display().to_string());
         let failures = failures::record(&outcome.failures);
         let all = json!({ "output": output, "udfs": udfs, "failures": failures, "stats": outcome.stats });
-        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&all)?)?;
+        writeln!(std::io::stdout().lock(), "{}", terminal::pretty_json(&all)?)?;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     cache, compile,
     config::Config,
     find::{self, Found},
-    limit_args, trust,
+    limit_args, terminal, trust,
 };
 
 /// List the plugins found by name: those shipped with lthost, then those in the plugin folders
@@ -52,7 +52,7 @@ pub(crate) fn run(opts: &Opts) -> anyhow::Result<()> {
                 Err(error) => json!({ "name": name, "plugin": place, "error": error.to_string() }),
             })
             .collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
+        writeln!(out, "{}", terminal::pretty_json(&rows)?)?;
         return Ok(());
     }
     let line = |text: &str| printable(text, 1000);

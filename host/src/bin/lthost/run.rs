@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use anyhow::bail;
 use clap::{ArgGroup, ArgMatches};
 use lthost::{
     dataset::Dataset,
@@ -92,7 +93,7 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     let is_whole = opts.partition.is_none() && opts.frame.is_none();
     // Whatever is begun from here on is brought to an end.
     let signals = interrupt::hold()?;
-    let mut output = opts.output.as_deref().map(|dir| Output::create(dir, &inputs)).transpose()?;
+    let mut output = opts.output.as_deref().map(|dir| create(dir, &inputs)).transpose()?;
     let claim = output.as_ref().filter(|_| is_whole).map(|output| opts.checkpoint.claim(output)).transpose()?;
     config.resume = claim.as_ref().map(|claim| opts.checkpoint.read(claim)).transpose()?.flatten();
     // These may ask for files that are out of reach then.
@@ -145,6 +146,18 @@ pub(crate) fn run(opts: &Opts, matches: &ArgMatches) -> anyhow::Result<()> {
     // Also if there is no such picture, or nobody reads the figures to their end.
     failures::tell(&outcome)?;
     told
+}
+
+/// The output folder, if no input is in the way of files that every run writes there.
+fn create(dir: &Path, inputs: &[PathBuf]) -> anyhow::Result<Output> {
+    let output = Output::create(dir, inputs)?;
+    // Of others the names are not known yet.
+    let files = ["damage.npy", "run.json", checkpoint::NAME];
+    if let Some(name) = files.into_iter().find(|name| output.is_input(name.as_ref())) {
+        let place = dir.join(name);
+        bail!("`{}` is an input of this run, which would replace it: choose another output folder", place.display());
+    }
+    Ok(output)
 }
 
 fn print(opts: &Opts, run: &outcome::Run<'_>, dataset: &Dataset, outcome: &Outcome) -> anyhow::Result<()> {

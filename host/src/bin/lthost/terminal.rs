@@ -1,7 +1,8 @@
-//! The way to stderr: nothing that a file or a plugin says controls the terminal, nobody has to listen, and a progress bar
+//! What is said: nothing that a file or a plugin says controls the terminal, nobody has to listen, and a progress bar
 //! stays below all that is said. With `--progress json` every line is a JSON object, whatever is said.
 
 use std::{
+    fmt::Write as _,
     io::Write,
     sync::{
         Mutex, PoisonError,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use indicatif::ProgressBar;
-use lthost::plugin::printable;
+use lthost::plugin::{controls, printable};
 use serde::Serialize;
 use serde_json::json;
 
@@ -61,9 +62,27 @@ pub(crate) fn say_failure(error: &str, exit_status: u8, repeat_with: Option<&str
     }
 }
 
+/// JSON in lines. See [`harmless`].
+pub(crate) fn pretty_json(object: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(object).map(|json| harmless(&json))
+}
+
+/// JSON in which what strangers wrote controls no terminal, and is the same text as before for whoever reads JSON.
+fn harmless(json: &str) -> String {
+    let mut safe = String::new();
+    for c in json.chars() {
+        if c != '\n' && controls(c) {
+            let _infallible = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 /// Prints a line of JSON.
 pub(crate) fn say_object(object: &impl Serialize) {
-    print(&serde_json::to_string(object).expect("numbers and texts are JSON"));
+    print(&harmless(&serde_json::to_string(object).expect("numbers and texts are JSON")));
 }
 
 fn is_json() -> bool {
@@ -92,5 +111,19 @@ pub(crate) fn write(lines: &str) {
     match &*BAR.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(bar) => bar.suspend(write),
         None => write(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_controls_nothing_and_stays_what_it_is() {
+        let text = "a\n\u{1b}[2J\u{7f}\u{9b}\u{202e}\u{2028}é";
+        let json = pretty_json(&json!({ "text": text })).unwrap();
+        assert!(json.contains("é") && !json.chars().any(|c| c != '\n' && controls(c)), "{json}");
+        let back: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(back["text"], text);
     }
 }

@@ -164,7 +164,7 @@ fn list(as_json: bool) -> anyhow::Result<()> {
             json!({ "name": key.name(), "key_id": key.id(), "key": key.text(), "file": file })
         };
         let keys: Vec<_> = keys.iter().map(key).collect();
-        writeln!(out, "{:#}", json!({ "policy": policy, "keys": keys }))?;
+        writeln!(out, "{}", terminal::pretty_json(&json!({ "policy": policy, "keys": keys }))?)?;
         return Ok(());
     }
     let who_runs = match policy {
