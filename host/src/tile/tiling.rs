@@ -79,8 +79,8 @@ impl Tiling {
         let max_px = budget_px / depth;
         let max_px = max_px.checked_div(rows_px).map_or(max_px, |n| n.max(1).saturating_mul(rows_px));
         let max_px = max_px.clamp(1, sig.size());
-        // Many rows of few frames take no more than few rows of many.
-        let depth = depth.min((budget_px / max_px).max(1));
+        // Where so many rows are more than a tile should have, one frame of them has to do.
+        let depth = if max_px > budget_px { 1 } else { depth };
         Self { depth, blocks: split(sig, max_px) }
     }
 }
