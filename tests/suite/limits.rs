@@ -81,6 +81,15 @@ fn the_command_line_goes_before_the_file() {
 }
 
 #[test]
+fn a_configuration_that_is_a_link_to_nowhere_is_no_absence() {
+    let folder = Folder::new();
+    let run = "env -u LTHOST_CONFIG XDG_CONFIG_HOME=$PWD/config $lthost run --dataset scan.npy --plugin sum";
+    folder.shell(&format!("mkdir -p config/lthost; {run}")).succeeds();
+    let linked = folder.shell(&format!("ln -s nowhere config/lthost/config.toml; {run}"));
+    linked.fails(1, &["config/lthost/config.toml` can't be read"]);
+}
+
+#[test]
 fn a_configuration_file_with_a_mistake_is_refused() {
     let folder = Folder::new();
     for (text, says) in [

@@ -115,7 +115,7 @@ fn a_plugin_that_fails_everywhere_is_told_once_and_given_up() {
 fn a_plugin_that_fails_before_there_are_data_has_no_results_and_others_have_theirs() {
     let reference = Folder::new();
     run(&reference, &[], "--partitions 3").succeeds();
-    for attack in ["trap", "loop", "memory"] {
+    for attack in ["panic", "trap", "loop", "memory"] {
         for at in ["create", "preferences", "buffers", "preprocess"] {
             let folder = Folder::new();
             let more = "--partitions 3 --max-memory 64M --update 1:evil.value=2";

@@ -42,9 +42,7 @@ impl Leftovers {
     pub fn remove(&self) {
         // The program ends: nobody is there to be told.
         let _gone_or_not = fs::remove_dir_all(&self.staging);
-        for dir in self.made.iter().rev() {
-            let _kept_if_used = fs::remove_dir(dir);
-        }
+        remove_made(&self.made);
     }
 }
 
@@ -253,13 +251,18 @@ fn remove_abandoned(dir: &Path) {
     }
 }
 
+/// Removes folders, outermost first in the list.
+fn remove_made(made: &[PathBuf]) {
+    for dir in made.iter().rev() {
+        // Fails if somebody has put something there: then it stays.
+        let _kept_if_used = fs::remove_dir(dir);
+    }
+}
+
 impl Drop for Output {
     fn drop(&mut self) {
         self.staging = None;
-        for dir in self.made.iter().rev() {
-            // Fails if somebody has put something there: then it stays.
-            let _kept_if_used = fs::remove_dir(dir);
-        }
+        remove_made(&self.made);
     }
 }
 

@@ -25,7 +25,7 @@ pub struct UdfSpec {
 pub struct Taken {
     /// Their label.
     pub label: String,
-    /// SHA-256 of the plugins whose results they are, in whatever version.
+    /// SHA-256 of those plugins of the run that they may be of, made by the same or another version.
     pub plugins: Vec<String>,
 }
 

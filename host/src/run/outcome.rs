@@ -28,6 +28,13 @@ pub struct Outcome<Results = Vec<UdfOutcome>> {
     pub profile: Option<Profile>,
 }
 
+impl Outcome {
+    /// Boolean, of the scan's shape: the frames whose data are in the results of one of its UDFs.
+    pub fn damage_of<'a>(&'a self, udf: &'a UdfOutcome) -> &'a Array {
+        udf.damage.as_ref().unwrap_or(&self.damage)
+    }
+}
+
 /// What one UDF gave.
 #[derive(Debug, Clone)]
 pub struct UdfOutcome {

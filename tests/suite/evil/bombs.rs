@@ -100,6 +100,10 @@ pub(super) fn functions() -> Vec<Attack> {
         bomb("many blocks in little memory", || many_blocks(300_000))
             .given("--max-function-bytes", "64M")
             .given("--max-compile-memory", "400M"),
+        // Let through, they take little of either.
+        much("nested blocks of no limit", nested_blocks)
+            .given("--max-function-bytes", "64M")
+            .given("--max-nesting", "1000000"),
     ]
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn print(out: &mut impl Write, dataset: &Dataset, index: u64, outcome
     }
     for udf in &outcome.udfs {
         writeln!(out, "{} ({} {}), tiles of {}", udf.label, udf.manifest.name, udf.manifest.version, udf.input_dtype)?;
-        if udf.results.is_empty() || !is_there(udf.damage.as_ref().unwrap_or(&outcome.damage)) {
+        if udf.results.is_empty() || !is_there(outcome.damage_of(udf)) {
             writeln!(out, "  the frame is not in its results")?;
             continue;
         }

@@ -66,22 +66,21 @@ impl Run<'_> {
         if let Some(profile) = &outcome.profile {
             profile::stage(output, profile)?;
         }
-        let text = terminal::pretty_json(&self.record(outcome, output))?;
+        let text = terminal::pretty_json(&self.record(outcome, &labels, output.staged()))?;
         output.stage("run.json".as_ref(), |out| writeln!(out, "{text}"))?;
         output.commit()?;
         Ok(())
     }
 
     fn scene<'b>(&'b self, outcome: &'b Outcome, udf: &'b UdfOutcome) -> Scene<'b> {
-        Scene { nav: self.nav, sig: self.sig, damage: udf.damage.as_ref().unwrap_or(&outcome.damage) }
+        Scene { nav: self.nav, sig: self.sig, damage: outcome.damage_of(udf) }
     }
 
-    /// Everything that it takes to repeat the run.
-    fn record(&self, outcome: &Outcome, output: &Output) -> Json {
+    /// Everything that it takes to repeat the run; `staged` are its files.
+    fn record(&self, outcome: &Outcome, labels: &[&str], staged: &[PathBuf]) -> Json {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let udfs = outcome.udfs.iter().zip(self.specs);
-        let udfs: Vec<Json> = udfs.map(|(udf, spec)| record_udf(udf, spec, output.staged())).collect();
-        let labels: Vec<&str> = outcome.udfs.iter().map(|udf| udf.label.as_str()).collect();
+        let udfs: Vec<Json> = udfs.map(|(udf, spec)| record_udf(udf, spec, staged)).collect();
         let updates: Vec<Json> = outcome.updates.iter().map(record_update).collect();
         let arrays: serde_json::Map<String, Json> = self
             .arrays
@@ -100,7 +99,7 @@ impl Run<'_> {
             "dataset": self.data,
             "arrays": arrays,
             "udfs": udfs,
-            "earlier": self.earlier.but(&labels, output.staged()),
+            "earlier": self.earlier.but(labels, staged),
             "updates": updates,
             "complete": outcome.is_complete && self.config.only_partition.is_none() && outcome.failures.is_empty(),
             "failures": failures::record(&outcome.failures),
@@ -156,8 +155,7 @@ impl Run<'_> {
         }
         let selected = self.config.roi.as_ref().map_or(self.nav.size(), |roi| count(&roi.data));
         // Some plugins may have more than others: where they fail, that is told for each.
-        let damages = outcome.udfs.iter().map(|udf| udf.damage.as_ref().unwrap_or(&outcome.damage));
-        let present = damages.map(|damage| count(&damage.data)).max().unwrap_or(0);
+        let present = outcome.udfs.iter().map(|udf| count(&outcome.damage_of(udf).data)).max().unwrap_or(0);
         let missing = selected.saturating_sub(present);
         if let Some(partition) = self.config.only_partition {
             writeln!(out, "partition {partition} alone: {missing} of {selected} frames are not in these results")?;

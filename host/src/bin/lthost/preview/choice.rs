@@ -71,7 +71,7 @@ impl Choice {
         if udf.results.is_empty() {
             return Ok(None);
         }
-        let scene = Scene { nav, sig, damage: udf.damage.as_ref().unwrap_or(&outcome.damage) };
+        let scene = Scene { nav, sig, damage: outcome.damage_of(udf) };
         let wrong = |why: &str| Usage(format!("--preview {self}: {why}; there is {}", list(udf, scene)));
         let (result, slices) = if let Some(name) = &self.buffer {
             let result = udf.results.iter().find(|result| result.name == *name);
